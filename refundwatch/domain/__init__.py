@@ -1,0 +1,1 @@
+"""Rules: pure, standard library only; no clock, no randomness, no I/O."""

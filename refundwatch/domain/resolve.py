@@ -1,0 +1,107 @@
+"""What follows from looking for a refund whose outcome is unknown (P7).
+
+Invariant: an unknown refund is never given another key and never sent again outside
+the window in which its gateway honours the key; "not found" is a statement about now.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from refundwatch.domain.events import (
+    LookedUpAbsent,
+    ProvenAbsent,
+    RefusalConfirmed,
+    Unresolvable,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from refundwatch.domain.refund import Refund
+
+
+@dataclass(frozen=True, slots=True)
+class ResolveRules:
+    """How a gateway's unknowns are resolved; all times in seconds.
+
+    `in_flight_seconds` is the longest time a request may still be on its way,
+    `settle_delay_seconds` the least time between two negative look-ups that count.
+    """
+
+    has_lookup: bool
+    key_window_seconds: int
+    complete_listing: bool
+    backoff_seconds: tuple[int, ...]
+    settle_delay_seconds: int
+    in_flight_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResendSameKey:
+    """Send the stored bytes again under the stored key."""
+
+
+AfterAbsence = (
+    ResendSameKey | LookedUpAbsent | ProvenAbsent | RefusalConfirmed | Unresolvable
+)
+
+
+def safe_window_seconds(key_window_seconds: int) -> int:
+    """Give how long a key may be reused: retention less max(1 h, 5 %), or nothing."""
+    margin = max(3600, key_window_seconds * 5 // 100)
+    return max(key_window_seconds - margin, 0)
+
+
+def backoff(steps: tuple[int, ...], tries: int) -> timedelta:
+    """Give the wait after `tries` looks; the last step repeats for ever."""
+    return timedelta(seconds=steps[min(tries, len(steps) - 1)])
+
+
+def may_resend(refund: Refund, rules: ResolveRules, elapsed_seconds: int) -> bool:
+    """Say whether the same key still protects a resend of the same bytes.
+
+    `elapsed_seconds` since the first send is the larger of wall and monotonic time.
+    """
+    if refund.key_stuck or refund.refused_code is not None:
+        return False
+    return elapsed_seconds < safe_window_seconds(rules.key_window_seconds)
+
+
+def after_absence(
+    refund: Refund, rules: ResolveRules, elapsed_seconds: int, at: datetime
+) -> AfterAbsence:
+    """Say what follows when a look-up did not find the refund at `at`.
+
+    A gateway without look-up is asked here too: absence is all it can say.
+    """
+    due_at = at + backoff(rules.backoff_seconds, refund.lookups + 1)
+    if may_resend(refund, rules, elapsed_seconds):
+        return ResendSameKey()
+    if not rules.has_lookup:
+        # Its webhook or its report may still tell, as long as the key is alive.
+        if elapsed_seconds < rules.key_window_seconds:
+            return LookedUpAbsent(due_at=due_at, counts=False)
+        return Unresolvable("no_lookup_outside_window")
+    settled_at = _in_flight_until(refund, rules, at)
+    if at < settled_at:
+        return LookedUpAbsent(due_at=max(settled_at, due_at), counts=False)
+    if refund.refused_code is not None and not refund.refusal_may_be_echo:
+        return RefusalConfirmed()
+    first = refund.negative_lookup_at
+    delay = timedelta(seconds=rules.settle_delay_seconds)
+    if first is None or at - first < delay:
+        again = (first or at) + delay
+        return LookedUpAbsent(due_at=max(again, due_at), counts=True)
+    if refund.refused_code is not None:
+        return Unresolvable("refused_in_doubt")
+    if rules.complete_listing:
+        return ProvenAbsent("absent_from_complete_listing", due_at=at)
+    return Unresolvable("absent_outside_window")
+
+
+def _in_flight_until(refund: Refund, rules: ResolveRules, at: datetime) -> datetime:
+    last = refund.last_sent_at or at
+    return last + timedelta(seconds=rules.in_flight_seconds)

@@ -1,0 +1,146 @@
+"""Every error refundwatch raises on purpose, one class per condition.
+
+Invariant: `code` is stable for ever; `http_status` and `exit_code` are the answers
+that the API and the command line give. A decline is a value, not an error.
+"""
+
+from __future__ import annotations
+
+
+class RefundwatchError(Exception):
+    """Base of all; `field` names what was wrong where one thing was."""
+
+    code = "internal"
+    http_status = 500
+    exit_code = 1
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        """Keep the sentence for people and the field for machines."""
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+
+class InvariantBroken(RefundwatchError):  # noqa: N818
+    """Something that can never be was; a bug, never input."""
+
+    code = "internal.invariant_broken"
+
+
+# --- refunds and payments ---------------------------------------------------------
+
+
+class StateConflict(RefundwatchError):  # noqa: N818 - named for the condition
+    """A decision does not fit the state the refund is in."""
+
+    code = "refund.state_conflict"
+    http_status = 409
+    exit_code = 4
+
+    def __init__(self, refund_id: str, state: str, action: str) -> None:
+        """Name the refund, its state, and what was asked."""
+        super().__init__(f"Refund {refund_id} is {state}: cannot {action}.")
+
+
+class RequestConflict(RefundwatchError):  # noqa: N818
+    """A request id came again with another body."""
+
+    code = "refund.request_conflict"
+    http_status = 409
+    exit_code = 4
+
+
+class StaleRevision(RefundwatchError):  # noqa: N818
+    """The client showed another revision or content than the row now has."""
+
+    code = "refund.stale_revision"
+    http_status = 409
+    exit_code = 4
+
+
+class DecisionDenied(RefundwatchError):  # noqa: N818
+    """Policy forbids this person this decision."""
+
+    code = "policy.denied"
+    http_status = 403
+    exit_code = 4
+
+
+class RefundUnknown(RefundwatchError):  # noqa: N818
+    """No refund has this id."""
+
+    code = "refund.unknown"
+    http_status = 404
+
+
+class PaymentUnknown(RefundwatchError):  # noqa: N818
+    """No payment has this id or reference."""
+
+    code = "payment.unknown"
+    http_status = 404
+
+
+class PaymentConflict(RefundwatchError):  # noqa: N818
+    """A payment is known with other content."""
+
+    code = "payment.conflict"
+    http_status = 409
+
+
+class PaymentFrozen(RefundwatchError):  # noqa: N818
+    """The payment is frozen; people must look at it first."""
+
+    code = "payment.frozen"
+    http_status = 409
+    exit_code = 4
+
+
+class AmountExceedsRefundable(RefundwatchError):  # noqa: N818
+    """More is asked for than the payment still holds."""
+
+    code = "refund.amount_exceeds_refundable"
+    http_status = 422
+    exit_code = 4
+
+
+class AmountInvalid(RefundwatchError):  # noqa: N818
+    """An amount is not a positive whole number of minor units."""
+
+    code = "refund.amount_invalid"
+    http_status = 422
+
+
+class CurrencyMismatch(RefundwatchError):  # noqa: N818
+    """The refund's currency is not the payment's."""
+
+    code = "refund.currency_mismatch"
+    http_status = 422
+
+
+class ExpectedRemainingMismatch(RefundwatchError):  # noqa: N818
+    """The caller's idea of what is refundable is not ours."""
+
+    code = "refund.expected_remaining_mismatch"
+    http_status = 409
+    exit_code = 4
+
+
+class AlarmUnknown(RefundwatchError):  # noqa: N818
+    """No alarm has this id."""
+
+    code = "alarm.unknown"
+    http_status = 404
+
+
+class TokenUnknown(RefundwatchError):  # noqa: N818
+    """No token has this id."""
+
+    code = "token.unknown"
+    http_status = 404
+
+
+class StoreMismatch(RefundwatchError):  # noqa: N818
+    """The store belongs to another instance, mode or gateway."""
+
+    code = "store.mismatch"
+    exit_code = 78

@@ -1,0 +1,1 @@
+"""The rooms that one refund walks through, behind ports."""

@@ -1,0 +1,1 @@
+"""Adapters: what each gateway speaks, without touching the world."""

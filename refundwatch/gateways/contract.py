@@ -1,0 +1,362 @@
+"""What a gateway adapter offers: pure operations, and data about what it can do.
+
+Invariant: an adapter never touches the world. An operation is a generator that yields
+`HttpRequest`, receives `HttpResponse` and returns its result; at most one request it
+yields moves money. What is stored and resent identically is a request's method,
+target, key header and body; `authorize` adds authentication at the moment of sending
+and its result is never stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from refundwatch.domain.refund import Evidence, Word
+
+T = TypeVar("T")
+
+Operation = Generator["HttpRequest", "HttpResponse", T]
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One request; `target` is a path with query below the connection's endpoint.
+
+    An absolute `https://` target is allowed only where the adapter checked its host
+    against its own list (PayPal's certificates). `headers` hold no credential.
+    `reusable` marks an answer that may be kept by target (certificates).
+    """
+
+    operation: str
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    moves_money: bool = False
+    reusable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """One whole answer; header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+# --- what an adapter is told ------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AccountView:
+    """The merchant account as its adapter sees it; `settings` come from the file.
+
+    `mode` is `live` or `sandbox`; `endpoint` is the base URL of the connection.
+    """
+
+    name: str
+    mode: str
+    endpoint: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    api_version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefundInstruction:
+    """Everything a refund request is made of; amounts in ISO 4217 minor units."""
+
+    account: AccountView
+    payment_reference: str
+    merchant_reference: str
+    idempotency_key: str
+    amount_minor: int
+    currency: str
+    reason_code: str
+    gateway_reference: str | None = None
+    payment_captured_minor: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A short-lived credential (an OAuth token); its secret is never shown."""
+
+    secret: str = field(repr=False)
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The resolved secrets of one connection; never shown, never stored."""
+
+    values: Mapping[str, str] = field(repr=False)
+    session: Session | None = field(default=None, repr=False)
+
+
+# --- what an adapter answers ------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The gateway stated where the refund stands."""
+
+    word: Word
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedByGateway:
+    """A documented business refusal; `may_be_echo` also fits our own success."""
+
+    code: str
+    may_be_echo: bool = False
+    insufficient_funds: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unsure:
+    """An answer that proves nothing; `replayed` says the key repeats it for ever."""
+
+    reason: str
+    retry_after_seconds: int | None = None
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NotProcessed:
+    """The gateway documents that this answer means: nothing was executed."""
+
+    reason: str
+    retry_after_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unauthorized:
+    """Credentials or permissions were refused; nothing was executed."""
+
+    reason: str
+    session_expired: bool = False
+
+
+Outcome = Heard | RefusedByGateway | Unsure | NotProcessed | Unauthorized
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Every refund at the gateway that carries our reference."""
+
+    matches: tuple[Heard, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The gateway's list does not hold our reference, as of now."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookupFailed:
+    """The question was not answered; it says nothing about the refund."""
+
+    reason: str
+    retry_after_seconds: int | None = None
+    unauthorized: bool = False
+
+
+LookupResult = Found | Absent | LookupFailed
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRead:
+    """What the gateway says of the original payment; None where it cannot tell."""
+
+    captured_minor: int
+    currency: str
+    refunded_minor: int | None = None
+    disputed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentUnreadable:
+    """The payment could not be read; `missing` means the gateway does not know it."""
+
+    reason: str
+    missing: bool = False
+    unauthorized: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """One health probe; `failure` is None when the gateway answered well."""
+
+    failure: str | None = None
+    unauthorized: bool = False
+
+
+class EventKind(StrEnum):
+    """What a delivery speaks of."""
+
+    REFUND = "refund"
+    DISPUTE_OPENED = "dispute_opened"
+    DISPUTE_CLOSED = "dispute_closed"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayEvent:
+    """The meaning of one webhook item.
+
+    `dedupe_id` is unique within the account. `hint` says that the refund should be
+    read again at the gateway before the word counts.
+    """
+
+    kind: EventKind
+    dedupe_id: str
+    type: str
+    occurred_at: str | None = None
+    word: Word | None = None
+    evidence: Evidence | None = None
+    payment_reference: str | None = None
+    hint: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RawDelivery:
+    """A webhook as it arrived; header names lower case, the body untouched."""
+
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A delivery whose signature holds."""
+
+    events: tuple[GatewayEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Forged:
+    """A delivery that must change nothing; `reason` is for the log only."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unverifiable:
+    """The signature could not be checked now (certificate host down): answer 503."""
+
+    reason: str
+
+
+Verdict = Received | Forged | Unverifiable
+
+
+# --- what an adapter declares -----------------------------------------------------
+
+
+class Lookup(StrEnum):
+    """How a refund is found by our own reference."""
+
+    BY_LISTING = "by_listing"
+    BY_REFERENCE = "by_reference"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What the gateway can and cannot do, as data.
+
+    Times are seconds. `key_window_seconds` is the documented life of an idempotency
+    key, 0 where none is documented. `lookup_delay_seconds` is how long a refund may
+    be missing from a look-up that will show it. `complete_listing` is True only
+    where the gateway states that its list is complete and consistent.
+    `replay_is_authoritative`: repeating a key returns the first answer, refusals
+    included. `exponents` are the gateway's exceptions from ISO 4217.
+    `statement` maps what it cannot do to a sentence for people.
+    """
+
+    name: str
+    title: str
+    lookup: Lookup
+    key_window_seconds: int
+    lookup_delay_seconds: int
+    reads_payment: bool
+    reads_refund: bool
+    needs_session: bool
+    polls_pending: bool
+    replay_is_authoritative: bool
+    complete_listing: bool
+    partial_refunds: bool
+    cancels_refund: bool
+    voids: bool
+    reference_limit: int
+    amount_form: str
+    webhook_answer: bytes
+    webhook_tolerance_seconds: int | None
+    settlement_source: str
+    credentials: tuple[str, ...]
+    settings: tuple[str, ...]
+    optional_settings: tuple[str, ...] = ()
+    exponents: Mapping[str, int] = field(default_factory=dict)
+    limits: tuple[str, ...] = ()
+
+
+class Gateway(Protocol):
+    """One adapter. Every reader is total: it returns a result for any bytes."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Declare what this gateway can do."""
+        ...
+
+    def authorize(
+        self, request: HttpRequest, credentials: Credentials, now: datetime
+    ) -> HttpRequest:
+        """Return the request with its authentication; the result is never stored."""
+        ...
+
+    def open_session(
+        self, account: AccountView, credentials: Credentials, now: datetime
+    ) -> Operation[Session | Unauthorized | Unsure]:
+        """Fetch a session where `needs_session`; its request is already authorized."""
+        ...
+
+    def refund(
+        self, instruction: RefundInstruction, stored: HttpRequest | None = None
+    ) -> Operation[Outcome]:
+        """Order the refund; with `stored`, yield exactly that and read its answer."""
+        ...
+
+    def look_up(self, instruction: RefundInstruction) -> Operation[LookupResult]:
+        """Find the refund by our own reference."""
+        ...
+
+    def read_refund(self, instruction: RefundInstruction) -> Operation[LookupResult]:
+        """Read the refund by the gateway's reference, where it is known."""
+        ...
+
+    def read_payment(
+        self, account: AccountView, payment_reference: str, currency: str
+    ) -> Operation[PaymentRead | PaymentUnreadable]:
+        """Read captured and refunded amounts of the original payment."""
+        ...
+
+    def receive(
+        self,
+        account: AccountView,
+        delivery: RawDelivery,
+        secrets: tuple[str, ...],
+        now: datetime,
+    ) -> Operation[Verdict]:
+        """Verify the raw bytes, then say what the delivery means."""
+        ...
+
+    def probe(self, account: AccountView) -> Operation[ProbeResult]:
+        """Ask the cheapest read the gateway has."""
+        ...
