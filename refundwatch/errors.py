@@ -144,3 +144,72 @@ class StoreMismatch(RefundwatchError):  # noqa: N818
 
     code = "store.mismatch"
     exit_code = 78
+
+
+# --- values from outside ----------------------------------------------------------
+
+
+class CurrencyUnknown(RefundwatchError):  # noqa: N818
+    """The code is not one of ISO 4217 in which amounts can be stated."""
+
+    code = "value.currency_unknown"
+    http_status = 422
+
+
+class TextInvalid(RefundwatchError):  # noqa: N818
+    """A text has a form that its field does not allow."""
+
+    code = "value.text_invalid"
+    http_status = 422
+
+
+class NotCanonical(RefundwatchError):  # noqa: N818
+    """A value has no canonical JSON form, or bytes are not in it."""
+
+    code = "value.not_canonical"
+    http_status = 422
+
+
+class StatementInvalid(RefundwatchError):  # noqa: N818
+    """A decision's statement is not one, or not in its canonical form."""
+
+    code = "decision.statement_invalid"
+    http_status = 422
+
+
+# --- secrets ----------------------------------------------------------------------
+
+
+class TokenInvalid(RefundwatchError):  # noqa: N818
+    """What was presented is not a token; it says nothing about which part."""
+
+    code = "token.invalid"
+    http_status = 401
+    exit_code = 77
+
+
+class KeyFileInvalid(RefundwatchError):  # noqa: N818
+    """The key file cannot be used: its form, its owner or its mode."""
+
+    code = "vault.key_file_invalid"
+    exit_code = 78
+
+
+class KeyMissing(RefundwatchError):  # noqa: N818
+    """The store needs a key that the key file does not hold."""
+
+    code = "vault.key_missing"
+    exit_code = 78
+
+
+class KeyMismatch(RefundwatchError):  # noqa: N818
+    """A key of the right name has the wrong bytes."""
+
+    code = "vault.key_mismatch"
+    exit_code = 78
+
+
+class SealBroken(RefundwatchError):  # noqa: N818
+    """Sealed bytes were changed, moved to another place, or never sealed here."""
+
+    code = "vault.seal_broken"
