@@ -213,3 +213,28 @@ class SealBroken(RefundwatchError):  # noqa: N818
     """Sealed bytes were changed, moved to another place, or never sealed here."""
 
     code = "vault.seal_broken"
+
+
+# --- gateways ---------------------------------------------------------------------
+
+
+class NotExpressible(RefundwatchError):  # noqa: N818
+    """The gateway has no way to state this amount or reference; nothing was sent."""
+
+    code = "gateway.not_expressible"
+    http_status = 422
+
+
+class MalformedResponse(RefundwatchError):  # noqa: N818
+    """Bytes from a gateway are not what it documents; `message` is a short code."""
+
+    code = "gateway.malformed_response"
+    http_status = 502
+
+
+class GatewayUnknown(RefundwatchError):  # noqa: N818
+    """No adapter has this name."""
+
+    code = "gateway.unknown"
+    http_status = 422
+    exit_code = 78

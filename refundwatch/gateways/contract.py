@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from refundwatch.domain.money import check_minor_units, exponent, rescale
+from refundwatch.errors import AmountInvalid, CurrencyUnknown, NotExpressible
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -212,7 +215,9 @@ class GatewayEvent:
     """The meaning of one webhook item.
 
     `dedupe_id` is unique within the account. `hint` says that the refund should be
-    read again at the gateway before the word counts.
+    read again at the gateway before the word counts. `payment_reference` and
+    `payment_aliases` are all the names the item gives to the original payment: ours
+    is one of them, and which one is for the store to find.
     """
 
     kind: EventKind
@@ -223,6 +228,7 @@ class GatewayEvent:
     evidence: Evidence | None = None
     payment_reference: str | None = None
     hint: bool = False
+    payment_aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,8 +283,10 @@ class Capabilities:
     be missing from a look-up that will show it. `complete_listing` is True only
     where the gateway states that its list is complete and consistent.
     `replay_is_authoritative`: repeating a key returns the first answer, refusals
-    included. `exponents` are the gateway's exceptions from ISO 4217.
-    `statement` maps what it cannot do to a sentence for people.
+    included. `exponents` are the gateway's exceptions from ISO 4217; `multiples`
+    names currencies whose amount must be a multiple in the gateway's unit;
+    `refused_currencies` are those whose decimals at the gateway are not certain.
+    `limits` are sentences for people about what it cannot do.
     """
 
     name: str
@@ -305,6 +313,47 @@ class Capabilities:
     optional_settings: tuple[str, ...] = ()
     exponents: Mapping[str, int] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
+    multiples: Mapping[str, int] = field(default_factory=dict)
+    refused_currencies: frozenset[str] = frozenset()
+
+    def gateway_units(self, amount_minor: int, currency: str) -> int:
+        """Restate ISO minor units in the gateway's own smallest unit, exactly.
+
+        Intake asks this before anything is reserved, the adapter before it builds.
+
+        Raises:
+            NotExpressible: the gateway cannot state this amount, or not certainly.
+        """
+        if currency in self.refused_currencies:
+            message = f"{self.title} does not state its decimals of {currency}."
+            raise NotExpressible(message, field="currency")
+        try:
+            ours = exponent(currency)
+            theirs = exponent(currency, self.exponents)
+            units = rescale(amount_minor, ours, theirs)
+        except CurrencyUnknown as error:
+            raise NotExpressible(error.message, field="currency") from error
+        except AmountInvalid as error:
+            raise NotExpressible(error.message, field="amount_minor") from error
+        step = self.multiples.get(currency, 1)
+        if units <= 0 or units % step:
+            message = (
+                f"{self.title} takes {currency} as positive multiples of {step} "
+                f"units of exponent {theirs}, not {units}."
+            )
+            raise NotExpressible(message, field="amount_minor")
+        return units
+
+    def iso_minor(self, units: int, currency: str) -> int | None:
+        """Restate the gateway's smallest units in ISO minor units; None if inexact."""
+        if currency in self.refused_currencies:
+            return None
+        try:
+            ours = exponent(currency)
+            theirs = exponent(currency, self.exponents)
+            return check_minor_units(rescale(units, theirs, ours))
+        except (CurrencyUnknown, AmountInvalid):
+            return None
 
 
 class Gateway(Protocol):
@@ -330,7 +379,12 @@ class Gateway(Protocol):
     def refund(
         self, instruction: RefundInstruction, stored: HttpRequest | None = None
     ) -> Operation[Outcome]:
-        """Order the refund; with `stored`, yield exactly that and read its answer."""
+        """Order the refund; with `stored`, yield exactly that and read its answer.
+
+        Raises:
+            NotExpressible: on the call itself, before anything is yielded: the
+                gateway cannot state this amount, payment or reference.
+        """
         ...
 
     def look_up(self, instruction: RefundInstruction) -> Operation[LookupResult]:
