@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 S = RefundState
 
+
 @dataclass(frozen=True, slots=True)
 class Move:
     """One step along a row of `TRANSITIONS`."""
@@ -158,9 +159,7 @@ def _decide(refund: Refund, event: _Decision, at: datetime) -> Applied:
             return _cancel(refund, at)
         case ev.Held():
             _demand(refund, "hold", S.AWAITING_APPROVAL, S.QUEUED)
-            after = replace(
-                refund, state=S.HELD, hold_reason=event.reason, due_at=None
-            )
+            after = replace(refund, state=S.HELD, hold_reason=event.reason, due_at=None)
             return _moved(refund, after, "refund:held", S.HELD)
         case ev.Released():
             _demand(refund, "release", S.HELD)
@@ -286,9 +285,7 @@ def _refused_by_gateway(refund: Refund, event: ev.Refusal, at: datetime) -> Appl
     if doubt:
         after = replace(_doubtful(after, at, event.due_at), negative_lookup_at=None)
         return _moved(refund, after, "refund:attempt:refused_in_doubt", S.UNKNOWN)
-    return _moved(
-        refund, _declined(after, at), "refund:attempt:declined", S.DECLINED
-    )
+    return _moved(refund, _declined(after, at), "refund:attempt:declined", S.DECLINED)
 
 
 def _doubtful(refund: Refund, at: datetime, due_at: datetime) -> Refund:
@@ -570,9 +567,7 @@ def _contradicted(
         path = (*_to_sending(refund.state), S.REVIEW)
         after = _in_review(replace(refund, last_status=difference), difference)
         if event.evidence.gateway_reference and not refund.gateway_reference:
-            after = replace(
-                after, gateway_reference=event.evidence.gateway_reference
-            )
+            after = replace(after, gateway_reference=event.evidence.gateway_reference)
         after = _sent_once(after, at)
         applied = _moved(refund, after, kind, *path)
     return replace(applied, freeze=difference, alarm="refund_contradiction")
@@ -587,9 +582,7 @@ def _unseen(refund: Refund, event: ev.GatewayWord, kind: str) -> Applied:
         after = replace(refund, last_status=event.evidence.raw_status)
         return replace(_moved(refund, after, kind), alarm="refund_unseen_status")
     after = _in_review(noted, reason)
-    return replace(
-        _moved(refund, after, kind, S.REVIEW), alarm="refund_unseen_status"
-    )
+    return replace(_moved(refund, after, kind, S.REVIEW), alarm="refund_unseen_status")
 
 
 def _too_late(refund: Refund, noted: Refund, word: Word, kind: str) -> Applied:
@@ -661,9 +654,7 @@ def _ignored(refund: Refund, kind: str, why: str) -> Applied:
     return Applied(before=refund, after=refund, kind=kind, ignored=why)
 
 
-def _moved(
-    before: Refund, after: Refund, kind: str, *path: RefundState
-) -> Applied:
+def _moved(before: Refund, after: Refund, kind: str, *path: RefundState) -> Applied:
     state = before.state
     moves = []
     for step in path:

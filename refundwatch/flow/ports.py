@@ -101,11 +101,11 @@ class Paths(Protocol):
 class Log(Protocol):
     """Structured events: a name and fields; never secrets or personal data."""
 
-    def event(self, name: str, **fields: str | int | float | None) -> None:
+    def event(self, name: str, **fields: str | float | None) -> None:
         """Write one event."""
         ...
 
-    def problem(self, name: str, **fields: str | int | float | None) -> None:
+    def problem(self, name: str, **fields: str | float | None) -> None:
         """Write one event that somebody should look at."""
         ...
 

@@ -12,15 +12,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+from refundwatch.domain.refund import RefundState
+from refundwatch.domain.transition import Applied
+
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from refundwatch.domain.filter import RefundFilter
+
     from refundwatch.domain.decision import Verdict
     from refundwatch.domain.events import RefundEvent, Resolution
-    from refundwatch.domain.filter import RefundFilter
     from refundwatch.domain.policy import Band, Principal, Role
-    from refundwatch.domain.refund import Evidence, Refund, RefundState, Word
-    from refundwatch.domain.transition import Applied
+    from refundwatch.domain.refund import Evidence, Refund, Word
 
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
@@ -405,7 +408,7 @@ class CallRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class ApplyEvent(Command["Applied"]):
+class ApplyEvent(Command[Applied]):
     """Apply what became known about a refund, from an answer, look-up or poll.
 
     `call` is recorded in the same commit. An attempt's end closes its attempt row.
@@ -502,7 +505,7 @@ class InboxJob:
 
 
 @dataclass(frozen=True, slots=True)
-class ApplyDelivery(Command["Applied | None"]):
+class ApplyDelivery(Command[Applied | None]):
     """Apply an inbox item to a refund and close its job, in one commit.
 
     `event` is the word to apply (from the item, or from reading the gateway again).
@@ -928,7 +931,7 @@ class ListRefunds(Query["Page[RefundSummary]"]):
 
 
 @dataclass(frozen=True, slots=True)
-class CountStates(Query["Mapping[RefundState, int]"]):
+class CountStates(Query[Mapping[RefundState, int]]):
     """Refunds by state, from the rollup."""
 
 

@@ -1,0 +1,396 @@
+"""The route table: every operation of the API, once, for daemon, client and OpenAPI.
+
+Invariant: a route without a permission does not exist; `PUBLIC` marks the few that
+any authenticated caller may use.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from refundwatch.api import models as m
+from refundwatch.domain.policy import Permission
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+PREFIX: Final = "/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A query parameter; `kind` is string, integer or boolean."""
+
+    name: str
+    kind: str
+    description: str
+    minimum: int | None = None
+    maximum: int | None = None
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One operation; `permission` None means: any authenticated caller."""
+
+    name: str
+    method: str
+    path: str
+    summary: str
+    permission: Permission | None
+    answer: type[BaseModel] | None
+    body: type[BaseModel] | None = None
+    query: tuple[Parameter, ...] = ()
+    status: int = 200
+    bootstrap: bool = False
+
+
+_CURSOR: Final = Parameter("cursor", "string", "Where the last page ended.")
+_LIMIT: Final = Parameter("limit", "integer", "Rows on a page.", 1, 500)
+_WINDOW: Final = Parameter(
+    "window", "integer", "Seconds back from now.", 60, 31 * 86_400
+)
+
+P = Permission
+
+ROUTES: Final[tuple[Route, ...]] = (
+    Route("status", "GET", "/status", "The daemon as it runs", None, m.StatusView),
+    Route("me", "GET", "/me", "Who the caller is", None, m.MeView),
+    Route(
+        "payments.create",
+        "POST",
+        "/payments",
+        "Store a payment",
+        P.PAYMENT_CREATE,
+        m.PaymentView,
+        m.PaymentBody,
+        status=201,
+    ),
+    Route(
+        "payments.bulk",
+        "POST",
+        "/payments/bulk",
+        "Store payments, all or nothing",
+        P.PAYMENT_CREATE,
+        m.BulkView,
+        m.PaymentsBody,
+    ),
+    Route(
+        "payments.list",
+        "GET",
+        "/payments",
+        "List payments, newest first",
+        P.PAYMENT_READ,
+        m.PaymentPage,
+        query=(
+            _CURSOR,
+            _LIMIT,
+            Parameter("account", "string", "Only this account."),
+            Parameter("frozen", "boolean", "Only frozen payments."),
+            Parameter("customer_email", "string", "Exact, by blind index."),
+        ),
+    ),
+    Route(
+        "payments.show",
+        "GET",
+        "/payments/{payment}",
+        "Show a payment",
+        P.PAYMENT_READ,
+        m.PaymentView,
+        query=(Parameter("account", "string", "With a gateway's reference."),),
+    ),
+    Route(
+        "payments.unfreeze",
+        "POST",
+        "/payments/{payment}/unfreeze",
+        "Lift a payment's freeze",
+        P.REFUND_RELEASE,
+        m.PaymentView,
+        m.UnfreezeBody,
+    ),
+    Route(
+        "invoices.create",
+        "POST",
+        "/invoices",
+        "Store an invoice",
+        P.PAYMENT_CREATE,
+        m.InvoiceView,
+        m.InvoiceBody,
+        status=201,
+    ),
+    Route(
+        "invoices.bulk",
+        "POST",
+        "/invoices/bulk",
+        "Store invoices, all or nothing",
+        P.PAYMENT_CREATE,
+        m.BulkView,
+        m.InvoicesBody,
+    ),
+    Route(
+        "invoices.show",
+        "GET",
+        "/invoices/{number}",
+        "Show an invoice",
+        P.PAYMENT_READ,
+        m.InvoiceView,
+    ),
+    Route(
+        "refunds.create",
+        "POST",
+        "/refunds",
+        "Request a refund",
+        P.REFUND_CREATE,
+        m.CreatedRefundView,
+        m.RefundBody,
+        status=201,
+    ),
+    Route(
+        "refunds.bulk",
+        "POST",
+        "/refunds/bulk",
+        "Request refunds, all or nothing",
+        P.REFUND_CREATE,
+        m.BulkView,
+        m.RefundsBody,
+    ),
+    Route(
+        "refunds.list",
+        "GET",
+        "/refunds",
+        "List refunds",
+        P.REFUND_READ,
+        m.RefundPage,
+        query=(
+            _CURSOR,
+            _LIMIT,
+            Parameter("filter", "string", "The filter language."),
+            Parameter("offset", "integer", "Instead of a cursor.", 0, 2**53 - 1),
+            Parameter("oldest_first", "boolean", "Turn the order around."),
+        ),
+    ),
+    Route(
+        "refunds.states",
+        "GET",
+        "/refunds/states",
+        "Count refunds by state",
+        P.REFUND_READ,
+        m.StatesView,
+    ),
+    Route(
+        "refunds.show",
+        "GET",
+        "/refunds/{refund}",
+        "Show a refund, whole",
+        P.REFUND_READ,
+        m.RefundDetailView,
+    ),
+    Route(
+        "refunds.approve",
+        "POST",
+        "/refunds/{refund}/approve",
+        "Approve",
+        P.REFUND_APPROVE,
+        m.DecidedView,
+        m.ApproveBody,
+    ),
+    Route(
+        "refunds.refuse",
+        "POST",
+        "/refunds/{refund}/refuse",
+        "Refuse, with a reason",
+        P.REFUND_REFUSE,
+        m.DecidedView,
+        m.DecisionBody,
+    ),
+    Route(
+        "refunds.edit",
+        "POST",
+        "/refunds/{refund}/edit",
+        "Change what is asked for",
+        P.REFUND_EDIT,
+        m.DecidedView,
+        m.EditBody,
+    ),
+    Route(
+        "refunds.cancel",
+        "POST",
+        "/refunds/{refund}/cancel",
+        "Withdraw",
+        P.REFUND_CANCEL,
+        m.DecidedView,
+        m.DecisionBody,
+    ),
+    Route(
+        "refunds.hold",
+        "POST",
+        "/refunds/{refund}/hold",
+        "Hold before sending",
+        P.REFUND_HOLD,
+        m.DecidedView,
+        m.DecisionBody,
+    ),
+    Route(
+        "refunds.release",
+        "POST",
+        "/refunds/{refund}/release",
+        "Lift a hold",
+        P.REFUND_RELEASE,
+        m.DecidedView,
+        m.DecisionBody,
+    ),
+    Route(
+        "refunds.resolve",
+        "POST",
+        "/refunds/{refund}/resolve",
+        "Say what became of it; two people",
+        P.REFUND_RESOLVE,
+        m.DecidedView,
+        m.ResolveBody,
+    ),
+    Route(
+        "refunds.lookup",
+        "POST",
+        "/refunds/{refund}/lookup",
+        "Look up now",
+        P.REFUND_LOOKUP,
+        m.RefundView,
+    ),
+    Route(
+        "accounts.list",
+        "GET",
+        "/accounts",
+        "List accounts",
+        P.ACCOUNT_READ,
+        m.AccountsView,
+    ),
+    Route(
+        "accounts.show",
+        "GET",
+        "/accounts/{account}",
+        "Show an account",
+        P.ACCOUNT_READ,
+        m.AccountView,
+    ),
+    Route(
+        "connections.list",
+        "GET",
+        "/connections",
+        "List connections with health",
+        P.ACCOUNT_READ,
+        m.ConnectionsView,
+    ),
+    Route(
+        "connections.show",
+        "GET",
+        "/connections/{account}/{connection}",
+        "Show a connection",
+        P.ACCOUNT_READ,
+        m.ConnectionView,
+    ),
+    Route(
+        "outages.list",
+        "GET",
+        "/outages",
+        "List outages, newest first",
+        P.ACCOUNT_READ,
+        m.OutagesView,
+        query=(_WINDOW,),
+    ),
+    Route(
+        "alarms.list",
+        "GET",
+        "/alarms",
+        "List alarms, newest first",
+        P.ALARM_READ,
+        m.AlarmsView,
+        query=(Parameter("closed", "boolean", "Closed ones too."),),
+    ),
+    Route(
+        "alarms.acknowledge",
+        "POST",
+        "/alarms/{alarm}/acknowledge",
+        "Note that somebody has seen it",
+        P.ALARM_ACKNOWLEDGE,
+        m.AlarmView,
+    ),
+    Route(
+        "metrics",
+        "GET",
+        "/metrics",
+        "The three numbers",
+        P.METRIC_READ,
+        m.MetricsView,
+        query=(
+            _WINDOW,
+            Parameter("by_currency", "boolean", "A row per currency."),
+        ),
+    ),
+    Route(
+        "audit.read",
+        "GET",
+        "/audit",
+        "Read the log from a sequence on",
+        P.AUDIT_READ,
+        m.AuditPage,
+        query=(
+            Parameter("start", "integer", "First sequence.", 0, 2**53 - 1),
+            Parameter("limit", "integer", "Rows on a page.", 1, 1000),
+        ),
+    ),
+    Route(
+        "tokens.list",
+        "GET",
+        "/tokens",
+        "List tokens",
+        P.TOKEN_MANAGE,
+        m.TokensView,
+    ),
+    Route(
+        "tokens.create",
+        "POST",
+        "/tokens",
+        "Make a token",
+        P.TOKEN_MANAGE,
+        m.NewTokenView,
+        m.TokenBody,
+        status=201,
+        bootstrap=True,
+    ),
+    Route(
+        "tokens.revoke",
+        "DELETE",
+        "/tokens/{token}",
+        "End a token at once",
+        P.TOKEN_MANAGE,
+        m.TokenView,
+    ),
+    Route(
+        "events",
+        "GET",
+        "/events",
+        "The live feed (WebSocket)",
+        P.EVENT_READ,
+        None,
+        query=(Parameter("since", "integer", "Changes after this.", -1, 2**53 - 1),),
+    ),
+    Route("openapi", "GET", "/openapi.json", "This document", None, None),
+)
+
+
+def route(name: str) -> Route:
+    """Return the route of this name; a name that does not exist is a bug."""
+    return _BY_NAME[name]
+
+
+def fill(name: str, **parts: str) -> str:
+    """Return a route's path with its parts, percent-encoded."""
+    path = PREFIX + route(name).path
+    for key, value in parts.items():
+        path = path.replace("{" + key + "}", quote(value, safe=""))
+    return path
+
+
+_BY_NAME: Final = {entry.name: entry for entry in ROUTES}
