@@ -238,3 +238,30 @@ class GatewayUnknown(RefundwatchError):  # noqa: N818
     code = "gateway.unknown"
     http_status = 422
     exit_code = 78
+
+
+# --- clients of the API -----------------------------------------------------------
+
+
+class ApiUnreachable(RefundwatchError):  # noqa: N818
+    """No daemon answered; nobody can say what became of the request."""
+
+    code = "api.unreachable"
+    http_status = 503
+    exit_code = 3
+
+
+class ApiProblem(RefundwatchError):  # noqa: N818
+    """The daemon refused; `code` and `http_status` are the daemon's own words."""
+
+    def __init__(
+        self, message: str, code: str, http_status: int, field: str | None = None
+    ) -> None:
+        """Keep what the daemon said, and the exit code that fits it."""
+        super().__init__(message, field)
+        self.code = code
+        self.http_status = http_status
+        self.exit_code = _EXIT_CODES.get(http_status, 1)
+
+
+_EXIT_CODES = {401: 77, 403: 77, 409: 4, 422: 4, 429: 3, 503: 3}
