@@ -1,0 +1,1 @@
+"""Tests of refundwatch; a package, since installed packages also bring a `tests`."""
