@@ -1,0 +1,165 @@
+"""What follows from not finding a refund (P7), branch by branch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from refundwatch.domain.events import (
+    LookedUpAbsent,
+    ProvenAbsent,
+    RefusalConfirmed,
+    Unresolvable,
+)
+from refundwatch.domain.refund import RefundState
+from refundwatch.domain.resolve import (
+    ResendSameKey,
+    ResolveRules,
+    after_absence,
+    backoff,
+    safe_window_seconds,
+)
+from tests.unit.domain.test_transition import T0, a_refund
+
+DAY = 86_400
+RULES = ResolveRules(
+    has_lookup=True,
+    key_window_seconds=DAY,
+    complete_listing=False,
+    backoff_seconds=(5, 30, 120),
+    settle_delay_seconds=300,
+    in_flight_seconds=120,
+)
+UNKNOWN = a_refund(RefundState.UNKNOWN, last_sent_at=T0)
+
+
+def at(seconds: int) -> timedelta:
+    return timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("retention", "window"),
+    [(0, 0), (1800, 0), (DAY, DAY - 4320), (45 * DAY, 45 * DAY * 95 // 100)],
+)
+def test_safe_window_is_retention_less_an_hour_or_five_percent(
+    retention: int, window: int
+) -> None:
+    assert safe_window_seconds(retention) == window
+
+
+def test_absent_inside_the_window_is_sent_again_under_the_same_key() -> None:
+    assert after_absence(UNKNOWN, RULES, 10, T0 + at(10)) == ResendSameKey()
+
+
+@pytest.mark.parametrize(
+    "refund", [replace(UNKNOWN, key_stuck=True), replace(UNKNOWN, refused_code="x")]
+)
+def test_stuck_key_or_refusal_in_doubt_is_never_sent_again(refund: object) -> None:
+    result = after_absence(refund, RULES, 10, T0 + at(10))  # type: ignore[arg-type] - one of two refunds
+
+    assert isinstance(result, LookedUpAbsent)
+    assert not result.counts
+    assert result.due_at >= T0 + at(120)
+
+
+def test_first_absence_outside_the_window_waits_a_settle_delay() -> None:
+    now = T0 + at(DAY)
+
+    result = after_absence(UNKNOWN, RULES, DAY, now)
+
+    assert result == LookedUpAbsent(due_at=now + at(300), counts=True)
+
+
+def test_second_absence_outside_the_window_calls_two_people() -> None:
+    refund = replace(UNKNOWN, negative_lookup_at=T0 + at(DAY))
+
+    result = after_absence(refund, RULES, DAY + 300, T0 + at(DAY + 300))
+
+    assert result == Unresolvable("absent_outside_window")
+
+
+def test_second_absence_too_soon_does_not_count_as_two() -> None:
+    refund = replace(UNKNOWN, negative_lookup_at=T0 + at(DAY))
+
+    result = after_absence(refund, RULES, DAY + 299, T0 + at(DAY + 299))
+
+    assert isinstance(result, LookedUpAbsent)
+
+
+def test_complete_listing_proves_absence() -> None:
+    rules = replace(RULES, complete_listing=True)
+    refund = replace(UNKNOWN, negative_lookup_at=T0 + at(DAY))
+
+    result = after_absence(refund, rules, DAY + 300, T0 + at(DAY + 300))
+
+    assert isinstance(result, ProvenAbsent)
+
+
+def test_refusal_in_doubt_is_confirmed_by_a_look_after_the_flight_time() -> None:
+    refund = replace(UNKNOWN, refused_code="expired_card")
+
+    assert after_absence(refund, RULES, 121, T0 + at(121)) == RefusalConfirmed()
+
+
+def test_refusal_that_may_be_an_echo_needs_people() -> None:
+    refund = replace(
+        UNKNOWN,
+        refused_code="charge_already_refunded",
+        refusal_may_be_echo=True,
+        negative_lookup_at=T0 + at(121),
+    )
+
+    result = after_absence(refund, RULES, 421, T0 + at(421))
+
+    assert result == Unresolvable("refused_in_doubt")
+
+
+def test_gateway_without_look_up_waits_for_its_webhook_while_the_key_lives() -> None:
+    rules = replace(RULES, has_lookup=False, key_window_seconds=7 * DAY)
+    late = safe_window_seconds(7 * DAY)
+
+    assert after_absence(UNKNOWN, rules, 10, T0 + at(10)) == ResendSameKey()
+    waiting = after_absence(UNKNOWN, rules, late, T0 + at(late))
+    assert isinstance(waiting, LookedUpAbsent)
+    over = after_absence(UNKNOWN, rules, 7 * DAY, T0 + at(7 * DAY))
+    assert over == Unresolvable("no_lookup_outside_window")
+
+
+def test_backoff_repeats_its_last_step_for_ever() -> None:
+    assert [backoff((5, 30), tries).seconds for tries in range(4)] == [5, 30, 30, 30]
+
+
+@given(
+    st.integers(0, 100 * DAY),
+    st.integers(0, 50 * DAY),
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
+    st.integers(0, 1000),
+)
+def test_a_resend_never_leaves_the_window(  # noqa: PLR0913 - one draw each
+    elapsed: int,
+    window: int,
+    has_lookup: bool,
+    stuck: bool,
+    refused: bool,
+    back: int,  # noqa: FBT001
+) -> None:
+    rules = replace(RULES, key_window_seconds=window, has_lookup=has_lookup)
+    refund = replace(
+        UNKNOWN,
+        key_stuck=stuck,
+        refused_code="x" if refused else None,
+        negative_lookup_at=T0 + at(back),
+    )
+
+    result = after_absence(refund, rules, elapsed, T0 + at(elapsed))
+
+    if isinstance(result, ResendSameKey):
+        assert elapsed < safe_window_seconds(window)
+        assert not stuck
+        assert not refused
