@@ -163,6 +163,14 @@ class TextInvalid(RefundwatchError):  # noqa: N818
     http_status = 422
 
 
+class FilterInvalid(RefundwatchError):  # noqa: N818
+    """A word of a filter means nothing; the message names it and its position."""
+
+    code = "value.filter_invalid"
+    http_status = 422
+    exit_code = 2
+
+
 class NotCanonical(RefundwatchError):  # noqa: N818
     """A value has no canonical JSON form, or bytes are not in it."""
 
