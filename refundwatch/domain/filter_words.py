@@ -63,10 +63,7 @@ def _word_at(text: str, start: int) -> Word:
     if negated:
         letters = letters[1:]
     key, operator, rest = _key_and_operator(letters)
-    if operator is None:
-        values = ("".join(letter.character for letter in rest),)
-    else:
-        values = _between_commas(rest)
+    free = ("".join(letter.character for letter in rest),)
     return Word(
         raw=text[start:end],
         start=start,
@@ -74,7 +71,7 @@ def _word_at(text: str, start: int) -> Word:
         negated=negated,
         key=key,
         operator=operator,
-        values=values,
+        values=free if operator is None else _between_commas(rest),
         open_quote=open_quote,
     )
 
