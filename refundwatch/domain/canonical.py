@@ -28,6 +28,14 @@ JsonValue: TypeAlias = (
 MAX_INTEGER: Final = 2**53 - 1
 MAX_DEPTH: Final = 32
 
+_ENCODER: Final = json.JSONEncoder(
+    sort_keys=True,
+    separators=(",", ":"),
+    ensure_ascii=False,
+    allow_nan=False,
+    check_circular=False,
+)
+
 
 def canonical_bytes(value: JsonValue) -> bytes:
     """Give the canonical UTF-8 bytes of a value.
@@ -67,15 +75,7 @@ def parse_canonical(stored: bytes) -> JsonValue:
 
 
 def _encoded(plain: object) -> bytes:
-    text = json.dumps(
-        plain,
-        sort_keys=True,
-        separators=(",", ":"),
-        ensure_ascii=False,
-        allow_nan=False,
-        check_circular=False,
-    )
-    return text.encode("utf-8")
+    return _ENCODER.encode(plain).encode("utf-8")
 
 
 def _plain(value: JsonValue, depth: int) -> object:
@@ -85,13 +85,13 @@ def _plain(value: JsonValue, depth: int) -> object:
     would otherwise decide by itself how to write them.
     """
     match value:
+        case str():
+            return _checked_text(str.__str__(value))
         case None | bool():
             return value
         case int():
             return _checked_integer(int(value))
-        case str():
-            return _checked_text(str.__str__(value))
-        case Mapping():
+        case dict() | Mapping():
             inner = _deeper(depth)
             return {_checked_key(k): _plain(v, inner) for k, v in value.items()}
         case list() | tuple():

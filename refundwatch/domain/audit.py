@@ -1,0 +1,267 @@
+"""Entries of the audit log: their bytes, and whether a stored log is whole.
+
+Invariant: an entry's bytes are canonical and carry their own place (`seq`) and the
+hash of the entry before (`prev`); a log is verified from the stored bytes alone.
+No secret, card number or free personal text belongs into an entry, since the log
+cannot forget: there stands a `salted_commitment` instead.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final, Protocol
+
+from refundwatch.domain.canonical import canonical_bytes, parse_canonical
+from refundwatch.domain.merkle import HASH_BYTES, TreeHead, leaf_hash
+from refundwatch.errors import InvariantBroken, NotCanonical
+
+if TYPE_CHECKING:
+    from refundwatch.domain.canonical import JsonValue
+
+ENTRY_VERSION: Final = 1
+MAX_ENTRY_BYTES: Final = 65_535
+"""The tile form in which a log is handed out counts an entry's bytes in two bytes."""
+
+FIRST_PREV: Final = bytes(HASH_BYTES)
+"""What entry 0 names as the hash before it."""
+
+SALT_BYTES: Final = 16
+
+_KIND: Final = re.compile(r"[a-z][a-z0-9_]*(?::[a-z][a-z0-9_]*)+")
+_HEX_HASH: Final = re.compile(r"[0-9a-f]{64}")
+_TIME: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
+_FIELDS: Final = frozenset(
+    {"v", "seq", "at", "kind", "actor", "refund_id", "data", "prev"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry as its bytes state it."""
+
+    seq: int
+    at: datetime
+    kind: str
+    actor: str
+    refund_id: str | None
+    data: Mapping[str, JsonValue]
+    prev: bytes
+
+
+class LogRow(Protocol):
+    """One row of the log as it is stored."""
+
+    @property
+    def seq(self) -> int:
+        """Give the row's place, from 0."""
+
+    @property
+    def entry(self) -> bytes:
+        """Give the canonical bytes as they were hashed."""
+
+    @property
+    def leaf_hash(self) -> bytes:
+        """Give the stored hash of the bytes."""
+
+
+class LogFault(StrEnum):
+    """What is wrong with a row."""
+
+    MISSING = "missing"
+    OUT_OF_ORDER = "out_of_order"
+    LEAF = "leaf"
+    FORM = "form"
+    PLACE = "place"
+    NEIGHBOUR = "neighbour"
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The log is whole; its root still has to equal one known from elsewhere."""
+
+    head: TreeHead
+
+    @property
+    def size(self) -> int:
+        """Give the number of entries."""
+        return self.head.size
+
+    @property
+    def root(self) -> bytes:
+        """Give the root hash over all entries."""
+        return self.head.root()
+
+
+@dataclass(frozen=True, slots=True)
+class FirstBad:
+    """The log is not whole; `seq` is the first place that cannot be trusted."""
+
+    seq: int
+    fault: LogFault
+    sentence: str
+
+
+def entry_bytes(  # noqa: PLR0913, PLR0917 - the fields of an entry
+    seq: int,
+    at: datetime,
+    kind: str,
+    actor: str,
+    refund_id: str | None,
+    data: Mapping[str, JsonValue],
+    prev: bytes,
+) -> bytes:
+    """Give the canonical bytes of an entry; `prev` is the leaf hash before it.
+
+    Raises:
+        InvariantBroken: a field has no place in an entry, or the entry is too large.
+        NotCanonical: `data` holds what canonical JSON cannot.
+    """
+    _require(seq >= 0, "a sequence starts at 0")
+    _require(at.tzinfo is not None, "a time has a zone")
+    _require(_KIND.fullmatch(kind) is not None, "a kind is lower-case words with `:`")
+    _require(bool(actor), "somebody acts")
+    _require(len(prev) == HASH_BYTES, "the hash before has 32 bytes")
+    stored = canonical_bytes(
+        {
+            "v": ENTRY_VERSION,
+            "seq": seq,
+            "at": at.astimezone(UTC).strftime(_TIME),
+            "kind": kind,
+            "actor": actor,
+            "refund_id": refund_id,
+            "data": data,
+            "prev": prev.hex(),
+        }
+    )
+    _require(len(stored) <= MAX_ENTRY_BYTES, f"it has at most {MAX_ENTRY_BYTES} bytes")
+    return stored
+
+
+def parse_entry(stored: bytes) -> Entry:
+    """Read stored bytes, which must be exactly those of the entry they state.
+
+    Raises:
+        NotCanonical: they are not.
+    """
+    if len(stored) > MAX_ENTRY_BYTES:
+        raise NotCanonical(_NO_ENTRY)
+    stated = parse_canonical(stored)
+    if not isinstance(stated, Mapping) or stated.keys() != _FIELDS:
+        raise NotCanonical(_NO_ENTRY)
+    match stated:
+        case {
+            "v": int(version),
+            "seq": int(seq),
+            "at": str(at),
+            "kind": str(kind),
+            "actor": str(actor),
+            "refund_id": str() | None as refund_id,
+            "data": Mapping() as data,
+            "prev": str(prev),
+        } if _HEX_HASH.fullmatch(prev):
+            pass
+        case _:
+            raise NotCanonical(_NO_ENTRY)
+    # `True` is an `int` to Python and equals 1, but has other bytes.
+    if version != ENTRY_VERSION or isinstance(version, bool) or isinstance(seq, bool):
+        raise NotCanonical(_NO_ENTRY)
+    return Entry(seq, _time(at), kind, actor, refund_id, data, bytes.fromhex(prev))
+
+
+def verify_log(rows: Iterable[LogRow], min_size: int = 0) -> Verified | FirstBad:
+    """Check a whole log, row by row in order of `seq`, from its stored bytes.
+
+    Checked are: no gap, each leaf hash, the canonical form, the place that the bytes
+    themselves state, and the hash of the neighbour before. `min_size` is a size known
+    from elsewhere: a shorter log has lost its tail. Memory does not grow with the log.
+    """
+    following = iter(rows)
+    head, before = TreeHead(), FIRST_PREV
+    for row in following:
+        entry = _read_row(row, head.size)
+        if isinstance(entry, FirstBad):
+            return entry
+        if entry.prev != before:
+            return _bad_neighbour(row, next(following, None))
+        before = row.leaf_hash
+        head = head.append(before)
+    if head.size < min_size:
+        sentence = f"The log ends at {head.size} entries; it had {min_size}."
+        return FirstBad(head.size, LogFault.MISSING, sentence)
+    return Verified(head)
+
+
+def salted_commitment(salt: bytes, value: bytes) -> str:
+    """Commit, in hex, to a value that can be erased later with its salt.
+
+    Raises:
+        InvariantBroken: the salt is not 16 bytes, so the boundary would be unclear.
+    """
+    if len(salt) != SALT_BYTES:
+        message = f"A salt has {SALT_BYTES} bytes."
+        raise InvariantBroken(message)
+    return sha256(salt + value).hexdigest()
+
+
+_NO_ENTRY: Final = "The bytes are not those of an audit entry."
+
+
+def _read_row(row: LogRow, expected: int) -> Entry | FirstBad:
+    seq = row.seq
+    if seq > expected:
+        return FirstBad(expected, LogFault.MISSING, f"Entry {expected} is missing.")
+    if seq < expected:
+        sentence = f"Entry {seq} stands where {expected} belongs."
+        return FirstBad(seq, LogFault.OUT_OF_ORDER, sentence)
+    if leaf_hash(row.entry) != row.leaf_hash:
+        sentence = f"The bytes of entry {seq} do not have its stored hash."
+        return FirstBad(seq, LogFault.LEAF, sentence)
+    try:
+        entry = parse_entry(row.entry)
+    except NotCanonical:
+        sentence = f"The bytes of entry {seq} are not an entry in canonical form."
+        return FirstBad(seq, LogFault.FORM, sentence)
+    if entry.seq != seq:
+        sentence = f"The bytes of entry {seq} say that they are entry {entry.seq}."
+        return FirstBad(seq, LogFault.PLACE, sentence)
+    return entry
+
+
+def _bad_neighbour(row: LogRow, after: LogRow | None) -> FirstBad:
+    """Name the one of two neighbours that was changed.
+
+    If the row after still names this row's hash, this row is as it was written and
+    the one before it is not.
+    """
+    vouched = row.seq > 0 and after is not None and _names(after, row.leaf_hash)
+    sentence = f"Entry {row.seq} does not name the hash of the entry before it."
+    return FirstBad(row.seq - vouched, LogFault.NEIGHBOUR, sentence)
+
+
+def _names(row: LogRow, before: bytes) -> bool:
+    try:
+        return parse_entry(row.entry).prev == before
+    except NotCanonical:
+        return False
+
+
+def _time(text: str) -> datetime:
+    try:
+        moment = datetime.strptime(text, _TIME).replace(tzinfo=UTC)
+    except ValueError as error:
+        raise NotCanonical(_NO_ENTRY) from error
+    # `strptime` also takes fewer digits, which would be second spellings.
+    if moment.strftime(_TIME) != text:
+        raise NotCanonical(_NO_ENTRY)
+    return moment
+
+
+def _require(holds: bool, rule: str) -> None:  # noqa: FBT001 - reads as a sentence
+    if not holds:
+        message = f"No audit entry: {rule}."
+        raise InvariantBroken(message)
