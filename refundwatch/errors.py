@@ -21,7 +21,7 @@ class RefundwatchError(Exception):
         self.field = field
 
 
-class InvariantBroken(RefundwatchError):  # noqa: N818
+class InvariantBroken(RefundwatchError):
     """Something that can never be was; a bug, never input."""
 
     code = "internal.invariant_broken"
@@ -30,7 +30,7 @@ class InvariantBroken(RefundwatchError):  # noqa: N818
 # --- refunds and payments ---------------------------------------------------------
 
 
-class StateConflict(RefundwatchError):  # noqa: N818 - named for the condition
+class StateConflict(RefundwatchError):
     """A decision does not fit the state the refund is in."""
 
     code = "refund.state_conflict"
@@ -42,7 +42,7 @@ class StateConflict(RefundwatchError):  # noqa: N818 - named for the condition
         super().__init__(f"Refund {refund_id} is {state}: cannot {action}.")
 
 
-class RequestConflict(RefundwatchError):  # noqa: N818
+class RequestConflict(RefundwatchError):
     """A request id came again with another body."""
 
     code = "refund.request_conflict"
@@ -50,7 +50,7 @@ class RequestConflict(RefundwatchError):  # noqa: N818
     exit_code = 4
 
 
-class StaleRevision(RefundwatchError):  # noqa: N818
+class StaleRevision(RefundwatchError):
     """The client showed another revision or content than the row now has."""
 
     code = "refund.stale_revision"
@@ -58,7 +58,7 @@ class StaleRevision(RefundwatchError):  # noqa: N818
     exit_code = 4
 
 
-class DecisionDenied(RefundwatchError):  # noqa: N818
+class DecisionDenied(RefundwatchError):
     """Policy forbids this person this decision."""
 
     code = "policy.denied"
@@ -66,28 +66,28 @@ class DecisionDenied(RefundwatchError):  # noqa: N818
     exit_code = 4
 
 
-class RefundUnknown(RefundwatchError):  # noqa: N818
+class RefundUnknown(RefundwatchError):
     """No refund has this id."""
 
     code = "refund.unknown"
     http_status = 404
 
 
-class PaymentUnknown(RefundwatchError):  # noqa: N818
+class PaymentUnknown(RefundwatchError):
     """No payment has this id or reference."""
 
     code = "payment.unknown"
     http_status = 404
 
 
-class PaymentConflict(RefundwatchError):  # noqa: N818
+class PaymentConflict(RefundwatchError):
     """A payment is known with other content."""
 
     code = "payment.conflict"
     http_status = 409
 
 
-class PaymentFrozen(RefundwatchError):  # noqa: N818
+class PaymentFrozen(RefundwatchError):
     """The payment is frozen; people must look at it first."""
 
     code = "payment.frozen"
@@ -95,7 +95,7 @@ class PaymentFrozen(RefundwatchError):  # noqa: N818
     exit_code = 4
 
 
-class AmountExceedsRefundable(RefundwatchError):  # noqa: N818
+class AmountExceedsRefundable(RefundwatchError):
     """More is asked for than the payment still holds."""
 
     code = "refund.amount_exceeds_refundable"
@@ -103,21 +103,21 @@ class AmountExceedsRefundable(RefundwatchError):  # noqa: N818
     exit_code = 4
 
 
-class AmountInvalid(RefundwatchError):  # noqa: N818
+class AmountInvalid(RefundwatchError):
     """An amount is not a positive whole number of minor units."""
 
     code = "refund.amount_invalid"
     http_status = 422
 
 
-class CurrencyMismatch(RefundwatchError):  # noqa: N818
+class CurrencyMismatch(RefundwatchError):
     """The refund's currency is not the payment's."""
 
     code = "refund.currency_mismatch"
     http_status = 422
 
 
-class ExpectedRemainingMismatch(RefundwatchError):  # noqa: N818
+class ExpectedRemainingMismatch(RefundwatchError):
     """The caller's idea of what is refundable is not ours."""
 
     code = "refund.expected_remaining_mismatch"
@@ -125,21 +125,21 @@ class ExpectedRemainingMismatch(RefundwatchError):  # noqa: N818
     exit_code = 4
 
 
-class AlarmUnknown(RefundwatchError):  # noqa: N818
+class AlarmUnknown(RefundwatchError):
     """No alarm has this id."""
 
     code = "alarm.unknown"
     http_status = 404
 
 
-class TokenUnknown(RefundwatchError):  # noqa: N818
+class TokenUnknown(RefundwatchError):
     """No token has this id."""
 
     code = "token.unknown"
     http_status = 404
 
 
-class StoreMismatch(RefundwatchError):  # noqa: N818
+class StoreMismatch(RefundwatchError):
     """The store belongs to another instance, mode or gateway."""
 
     code = "store.mismatch"
@@ -149,21 +149,21 @@ class StoreMismatch(RefundwatchError):  # noqa: N818
 # --- values from outside ----------------------------------------------------------
 
 
-class CurrencyUnknown(RefundwatchError):  # noqa: N818
+class CurrencyUnknown(RefundwatchError):
     """The code is not one of ISO 4217 in which amounts can be stated."""
 
     code = "value.currency_unknown"
     http_status = 422
 
 
-class TextInvalid(RefundwatchError):  # noqa: N818
+class TextInvalid(RefundwatchError):
     """A text has a form that its field does not allow."""
 
     code = "value.text_invalid"
     http_status = 422
 
 
-class FilterInvalid(RefundwatchError):  # noqa: N818
+class FilterInvalid(RefundwatchError):
     """A word of a filter means nothing; the message names it and its position."""
 
     code = "value.filter_invalid"
@@ -171,14 +171,14 @@ class FilterInvalid(RefundwatchError):  # noqa: N818
     exit_code = 2
 
 
-class NotCanonical(RefundwatchError):  # noqa: N818
+class NotCanonical(RefundwatchError):
     """A value has no canonical JSON form, or bytes are not in it."""
 
     code = "value.not_canonical"
     http_status = 422
 
 
-class StatementInvalid(RefundwatchError):  # noqa: N818
+class StatementInvalid(RefundwatchError):
     """A decision's statement is not one, or not in its canonical form."""
 
     code = "decision.statement_invalid"
@@ -188,7 +188,7 @@ class StatementInvalid(RefundwatchError):  # noqa: N818
 # --- secrets ----------------------------------------------------------------------
 
 
-class TokenInvalid(RefundwatchError):  # noqa: N818
+class TokenInvalid(RefundwatchError):
     """What was presented is not a token; it says nothing about which part."""
 
     code = "token.invalid"
@@ -196,28 +196,28 @@ class TokenInvalid(RefundwatchError):  # noqa: N818
     exit_code = 77
 
 
-class KeyFileInvalid(RefundwatchError):  # noqa: N818
+class KeyFileInvalid(RefundwatchError):
     """The key file cannot be used: its form, its owner or its mode."""
 
     code = "vault.key_file_invalid"
     exit_code = 78
 
 
-class KeyMissing(RefundwatchError):  # noqa: N818
+class KeyMissing(RefundwatchError):
     """The store needs a key that the key file does not hold."""
 
     code = "vault.key_missing"
     exit_code = 78
 
 
-class KeyMismatch(RefundwatchError):  # noqa: N818
+class KeyMismatch(RefundwatchError):
     """A key of the right name has the wrong bytes."""
 
     code = "vault.key_mismatch"
     exit_code = 78
 
 
-class SealBroken(RefundwatchError):  # noqa: N818
+class SealBroken(RefundwatchError):
     """Sealed bytes were changed, moved to another place, or never sealed here."""
 
     code = "vault.seal_broken"
@@ -226,21 +226,21 @@ class SealBroken(RefundwatchError):  # noqa: N818
 # --- gateways ---------------------------------------------------------------------
 
 
-class NotExpressible(RefundwatchError):  # noqa: N818
+class NotExpressible(RefundwatchError):
     """The gateway has no way to state this amount or reference; nothing was sent."""
 
     code = "gateway.not_expressible"
     http_status = 422
 
 
-class MalformedResponse(RefundwatchError):  # noqa: N818
+class MalformedResponse(RefundwatchError):
     """Bytes from a gateway are not what it documents; `message` is a short code."""
 
     code = "gateway.malformed_response"
     http_status = 502
 
 
-class GatewayUnknown(RefundwatchError):  # noqa: N818
+class GatewayUnknown(RefundwatchError):
     """No adapter has this name."""
 
     code = "gateway.unknown"
@@ -251,7 +251,7 @@ class GatewayUnknown(RefundwatchError):  # noqa: N818
 # --- clients of the API -----------------------------------------------------------
 
 
-class ApiUnreachable(RefundwatchError):  # noqa: N818
+class ApiUnreachable(RefundwatchError):
     """No daemon answered; nobody can say what became of the request."""
 
     code = "api.unreachable"
@@ -259,7 +259,7 @@ class ApiUnreachable(RefundwatchError):  # noqa: N818
     exit_code = 3
 
 
-class ApiProblem(RefundwatchError):  # noqa: N818
+class ApiProblem(RefundwatchError):
     """The daemon refused; `code` and `http_status` are the daemon's own words."""
 
     def __init__(

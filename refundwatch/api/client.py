@@ -65,7 +65,7 @@ class ApiClient:
             await self._session.close()
             self._session = None
 
-    async def call(  # noqa: PLR0913 - the parts of one HTTP request
+    async def call(
         self,
         name: str,
         answer: type[M],

@@ -1,0 +1,1 @@
+"""The daemon: one aiohttp process that holds the hub."""

@@ -1,0 +1,1 @@
+"""The dashboard: the operator's terminal, a client of the API."""
