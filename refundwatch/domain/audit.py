@@ -106,7 +106,7 @@ class FirstBad:
     sentence: str
 
 
-def entry_bytes(  # noqa: PLR0913, PLR0917 - the fields of an entry
+def entry_bytes(  # noqa: PLR0917 - the fields of an entry
     seq: int,
     at: datetime,
     kind: str,
