@@ -1,0 +1,175 @@
+"""The wire to the gateways: one exchange, one connection, no second try.
+
+Invariant: `NeverSentError` is raised only when aiohttp's headers signal did not fire,
+which proves that no byte of the request was written; whatever fails after it is
+`NoAnswerError`. No redirect is followed, TLS is always verified, and the host comes
+from the configuration.
+
+Source: aiohttp 3.14 tracing, https://docs.aiohttp.org/en/stable/tracing_reference.html
+(read 2026-11).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from refundwatch.errors import InvariantBroken
+from refundwatch.flow.ports import NeverSentError, NoAnswerError
+from refundwatch.gateways.contract import HttpResponse
+
+if TYPE_CHECKING:
+    import ssl
+
+    from refundwatch.flow.ports import ConnectionPath
+    from refundwatch.gateways.contract import HttpRequest
+
+ANSWER_LIMIT_BYTES: Final = 1024 * 1024
+_CHUNK_BYTES: Final = 64 * 1024
+
+
+@dataclass(slots=True)
+class _Progress:
+    sent: bool = False
+
+
+class AiohttpTransport:
+    """Exchanges with gateways over one client session per process."""
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        """Prepare; `tls` replaces the system's roots (a private authority)."""
+        self._tls: ssl.SSLContext | bool = True if tls is None else tls
+        self._session: aiohttp.ClientSession | None = None
+
+    async def open(self) -> None:
+        """Open the session; to be closed by `close`."""
+        tracing = aiohttp.TraceConfig(trace_config_ctx_factory=_Context)
+        tracing.on_request_headers_sent.append(_note_headers_sent)
+        self._session = aiohttp.ClientSession(
+            # A kept connection that died makes every failure ambiguous.
+            connector=aiohttp.TCPConnector(
+                force_close=True, limit=0, ssl=self._tls, ttl_dns_cache=60
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trace_configs=[tracing],
+            auto_decompress=False,
+            requote_redirect_url=False,
+        )
+
+    async def close(self) -> None:
+        """Close the session."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def exchange(
+        self, path: ConnectionPath, request: HttpRequest, timeout_seconds: float
+    ) -> HttpResponse:
+        """Send an authorized request and return the whole answer.
+
+        Raises:
+            NeverSentError: no byte of the request was written.
+            NoAnswerError: no whole answer came after that.
+        """
+        progress = _Progress()
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                return await self._exchange(path, request, progress)
+        except aiohttp.InvalidURL as error:
+            raise NeverSentError("bad_address") from error
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            reason = _reason(error)
+            if progress.sent:
+                raise NoAnswerError(reason) from error
+            raise NeverSentError(reason) from error
+
+    async def _exchange(
+        self, path: ConnectionPath, request: HttpRequest, progress: _Progress
+    ) -> HttpResponse:
+        if self._session is None:
+            raise InvariantBroken("The transport is not open.")
+        async with self._session.request(
+            request.method,
+            _address(path, request),
+            data=request.body or None,
+            headers={"Accept-Encoding": "identity", **dict(request.headers)},
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(
+                total=None, sock_connect=path.connect_timeout_seconds
+            ),
+            trace_request_ctx=progress,
+        ) as response:
+            body = await _read(response)
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            return HttpResponse(response.status, headers, body)
+
+
+class _TooLargeError(aiohttp.ClientPayloadError):
+    """The answer is larger than any honest one."""
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.content.iter_chunked(_CHUNK_BYTES):
+        size += len(part)
+        if size > ANSWER_LIMIT_BYTES:
+            raise _TooLargeError
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _address(path: ConnectionPath, request: HttpRequest) -> str:
+    if request.target.startswith("/"):
+        return path.endpoint + request.target
+    if request.moves_money or urlsplit(request.target).scheme not in {"https", "http"}:
+        # An adapter may name another host for a certificate, never for money.
+        raise InvariantBroken(f"{request.operation} names its own host")
+    return request.target
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case _TooLargeError():
+            return "answer_too_large"
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError():
+            return "tls_failed"
+        case aiohttp.ClientConnectorDNSError():
+            return "dns_failed"
+        case aiohttp.ConnectionTimeoutError():
+            return "connect_timeout"
+        case TimeoutError():
+            return "timeout"
+        case aiohttp.ClientConnectorError():
+            return "connect_failed"
+        case aiohttp.ServerDisconnectedError():
+            return "disconnected"
+        case aiohttp.ClientPayloadError():
+            return "answer_truncated"
+        case aiohttp.ClientResponseError() | ValueError():
+            return "answer_malformed"
+        case _:
+            return "connection_lost"
+
+
+class _Context(SimpleNamespace):
+    """Carries one exchange's progress into the signals."""
+
+    def __init__(self, trace_request_ctx: object = None) -> None:
+        super().__init__(progress=trace_request_ctx)
+
+
+async def _note_headers_sent(
+    session: aiohttp.ClientSession,
+    context: SimpleNamespace,
+    params: aiohttp.TraceRequestHeadersSentParams,
+) -> None:
+    """Mark the moment just before the first byte; it never fires for a lost host."""
+    del session, params
+    if isinstance(context.progress, _Progress):
+        context.progress.sent = True
