@@ -7,9 +7,11 @@ or `MalformedResponse`; nothing is guessed, and no text from outside leaves unbo
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
+from http import HTTPStatus
 from math import isfinite
 from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
     from refundwatch.gateways.contract import HttpResponse, Operation
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 JsonObject: TypeAlias = "dict[str, Json]"
 
 T = TypeVar("T")
@@ -40,6 +42,9 @@ MAX_WHOLE: Final = 2**53 - 1
 MAX_TEXT: Final = 255
 MAX_SHOWN: Final = 64
 MAX_RETRY_AFTER_SECONDS: Final = 24 * 60 * 60
+
+_PLAIN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
+_KEY: Final = re.compile(r"[\x21-\x7e]+")
 
 
 # --- strict JSON ------------------------------------------------------------------
@@ -198,6 +203,19 @@ def shown(value: Json, limit: int = MAX_SHOWN) -> str:
     return "".join(mark if mark.isprintable() else "?" for mark in head)
 
 
+def is_plain_id(reference: str) -> bool:
+    """Tell whether a text can be a gateway's id; nothing else may stand in a path.
+
+    A point is no part of one: `..` would name another path, quoted or not.
+    """
+    return _PLAIN_ID.fullmatch(reference) is not None
+
+
+def is_key(key: str, limit: int) -> bool:
+    """Tell whether a text can stand in an idempotency header of `limit` characters."""
+    return len(key) <= limit and _KEY.fullmatch(key) is not None
+
+
 def body_sha256(body: bytes) -> str:
     """Give the SHA-256 of raw bytes, in lower-case hex."""
     return sha256(body).hexdigest()
@@ -292,7 +310,7 @@ def payment_unreadable(
     """Say that the original payment was not read; 404 means it is not known there."""
     return PaymentUnreadable(
         reason or f"http_{response.status}",
-        missing=response.status == 404,
+        missing=response.status == HTTPStatus.NOT_FOUND,
         unauthorized=response.status in {401, 403},
     )
 

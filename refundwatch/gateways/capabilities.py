@@ -1,0 +1,107 @@
+"""What a gateway can and cannot do, as data that the whole hub reads.
+
+Invariant: an amount is restated between ISO 4217 and the gateway's own unit exactly
+or not at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from refundwatch.domain.money import check_minor_units, exponent, rescale
+from refundwatch.errors import AmountInvalid, CurrencyUnknown, NotExpressible
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Lookup(StrEnum):
+    """How a refund is found by our own reference."""
+
+    BY_LISTING = "by_listing"
+    BY_REFERENCE = "by_reference"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What the gateway can and cannot do, as data.
+
+    Times are seconds. `key_window_seconds` is the documented life of an idempotency
+    key, 0 where none is documented. `lookup_delay_seconds` is how long a refund may
+    be missing from a look-up that will show it. `complete_listing` is True only
+    where the gateway states that its list is complete and consistent.
+    `replay_is_authoritative`: repeating a key returns the first answer, refusals
+    included. `exponents` are the gateway's exceptions from ISO 4217; `multiples`
+    names currencies whose amount must be a multiple in the gateway's unit;
+    `refused_currencies` are those whose decimals at the gateway are not certain.
+    `limits` are sentences for people about what it cannot do.
+    """
+
+    name: str
+    title: str
+    lookup: Lookup
+    key_window_seconds: int
+    lookup_delay_seconds: int
+    reads_payment: bool
+    reads_refund: bool
+    needs_session: bool
+    polls_pending: bool
+    replay_is_authoritative: bool
+    complete_listing: bool
+    partial_refunds: bool
+    cancels_refund: bool
+    voids: bool
+    reference_limit: int
+    amount_form: str
+    webhook_answer: bytes
+    webhook_tolerance_seconds: int | None
+    settlement_source: str
+    credentials: tuple[str, ...]
+    settings: tuple[str, ...]
+    optional_settings: tuple[str, ...] = ()
+    exponents: Mapping[str, int] = field(default_factory=dict)
+    limits: tuple[str, ...] = ()
+    multiples: Mapping[str, int] = field(default_factory=dict)
+    refused_currencies: frozenset[str] = frozenset()
+
+    def gateway_units(self, amount_minor: int, currency: str) -> int:
+        """Restate ISO minor units in the gateway's own smallest unit, exactly.
+
+        Intake asks this before anything is reserved, the adapter before it builds.
+
+        Raises:
+            NotExpressible: the gateway cannot state this amount, or not certainly.
+        """
+        if currency in self.refused_currencies:
+            message = f"{self.title} does not state its decimals of {currency}."
+            raise NotExpressible(message, field="currency")
+        try:
+            ours = exponent(currency)
+            theirs = exponent(currency, self.exponents)
+            units = rescale(amount_minor, ours, theirs)
+        except CurrencyUnknown as error:
+            raise NotExpressible(error.message, field="currency") from error
+        except AmountInvalid as error:
+            raise NotExpressible(error.message, field="amount_minor") from error
+        step = self.multiples.get(currency, 1)
+        if units <= 0 or units % step:
+            message = (
+                f"{self.title} takes {currency} as positive multiples of {step} "
+                f"units of exponent {theirs}, not {units}."
+            )
+            raise NotExpressible(message, field="amount_minor")
+        return units
+
+    def iso_minor(self, units: int, currency: str) -> int | None:
+        """Restate the gateway's smallest units in ISO minor units; None if inexact."""
+        if currency in self.refused_currencies:
+            return None
+        try:
+            ours = exponent(currency)
+            theirs = exponent(currency, self.exponents)
+            return check_minor_units(rescale(units, theirs, ours))
+        except (CurrencyUnknown, AmountInvalid):
+            return None

@@ -1,0 +1,39 @@
+"""The only list of adapters.
+
+Invariant: a gateway is known here or nowhere; its name is the one its adapter
+declares.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from refundwatch.errors import GatewayUnknown
+from refundwatch.gateways.adyen.adapter import Adyen
+from refundwatch.gateways.stripe.adapter import Stripe
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from refundwatch.gateways.contract import Gateway
+
+_GATEWAYS: Final[Mapping[str, Gateway]] = MappingProxyType(
+    {"adyen": Adyen(), "stripe": Stripe()}
+)
+
+NAMES: Final = tuple(sorted(_GATEWAYS))
+"""Every known gateway, by name."""
+
+
+def gateway(name: str) -> Gateway:
+    """Give the adapter of that name.
+
+    Raises:
+        GatewayUnknown: no adapter has it; the error names those that exist.
+    """
+    adapter = _GATEWAYS.get(name)
+    if adapter is None:
+        message = f"Gateway {name[:64]!a} is not known; known: {', '.join(NAMES)}."
+        raise GatewayUnknown(message, field="gateway")
+    return adapter

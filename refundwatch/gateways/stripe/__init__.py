@@ -1,0 +1,1 @@
+"""Stripe: form-encoded requests, JSON answers, stamped HMAC webhooks."""
