@@ -1,0 +1,140 @@
+"""The one script: picks a front end, and imports only that one.
+
+Invariant: nothing heavy is imported before the choice, so `--help` is quick and a
+server without the dashboard's libraries runs its daemon.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Final
+
+from refundwatch import __version__
+from refundwatch.errors import RefundwatchError
+
+FRONT_ENDS: Final[dict[str, tuple[str, str]]] = {
+    "daemon": ("daemon.main", "run the hub"),
+    "tui": ("tui.main", "open the dashboard"),
+    "demo": ("refundwatch.demo.main", "watch it work, with throwaway data"),
+    "sandbox": ("refundwatch.sandbox.main", "serve look-alike gateways on loopback"),
+    "payments": ("refundwatch.commands.payments", "import, add, show"),
+    "invoices": ("refundwatch.commands.invoices", "import, show"),
+    "refunds": (
+        "refundwatch.commands.refunds",
+        "import, create, list, show, watch, edit, cancel, hold, release, lookup …",
+    ),
+    "approvals": ("refundwatch.commands.approvals", "list, approve, refuse"),
+    "accounts": ("refundwatch.commands.accounts", "list, show"),
+    "connections": ("refundwatch.commands.connections", "list, show, outages"),
+    "alarms": ("refundwatch.commands.alarms", "list, ack"),
+    "metrics": ("refundwatch.commands.metrics", "the three numbers"),
+    "audit": ("refundwatch.commands.audit", "verify, tail"),
+    "tokens": ("refundwatch.commands.tokens", "create, list, revoke"),
+    "config": ("refundwatch.commands.config", "check, show, path"),
+}
+_EXTRAS: Final = {
+    "textual": "tui",
+    "rich": "tui",
+    "apscheduler": "daemon",
+    "structlog": "daemon",
+    "prometheus_client": "daemon",
+}
+EXIT_USAGE: Final = 2
+EXIT_CONFIGURATION: Final = 78
+EXIT_INTERRUPTED: Final = 130
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the front end that the first argument names; return its exit code."""
+    arguments = sys.argv[1:] if argv is None else argv
+    if not arguments or arguments[0] in {"-h", "--help", "help"}:
+        print(_help())
+        return 0 if arguments else EXIT_USAGE
+    if arguments[0] in {"-V", "--version"}:
+        print(f"refundwatch {__version__}")
+        return 0
+    if arguments[0] not in FRONT_ENDS:
+        return _unknown(arguments[0])
+    return _run(arguments[0], arguments[1:])
+
+
+def _run(name: str, arguments: list[str]) -> int:
+    module_name = FRONT_ENDS[name][0]
+    try:
+        _refuse_stranger(module_name)
+        module = importlib.import_module(module_name)
+        return int(module.main(arguments))
+    except ModuleNotFoundError as error:
+        return _missing(error)
+    except RefundwatchError as error:
+        print(f"refundwatch: {error.message}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe has seen enough; a flush at exit must not complain.
+        sys.stdout = None  # type: ignore[assignment] - Python's own way to say so
+        return 0
+
+
+def _refuse_stranger(module_name: str) -> None:
+    """Refuse a `daemon` or `tui` package that another project installed."""
+    root = module_name.partition(".")[0]
+    if root == "refundwatch":
+        return
+    spec = importlib.util.find_spec(root)
+    beside = Path(__file__).resolve().parent.parent / root / "__init__.py"
+    found = spec.origin if spec is not None else None
+    if found is None or Path(found).resolve() != beside:
+        raise StrangePackage(
+            f"The package {root!r} at {found} is not refundwatch's: another project "
+            f"(python-daemon?) overwrote it. Use an environment of its own."
+        )
+
+
+class StrangePackage(RefundwatchError):
+    """Another project owns one of our import names in this environment."""
+
+    code = "environment.strange_package"
+    exit_code = EXIT_CONFIGURATION
+
+
+def _missing(error: ModuleNotFoundError) -> int:
+    name = (error.name or "").partition(".")[0]
+    extra = _EXTRAS.get(name)
+    if extra is None:
+        raise error
+    print(
+        f"refundwatch: {name} is not installed; install refundwatch[{extra}].",
+        file=sys.stderr,
+    )
+    return EXIT_CONFIGURATION
+
+
+def _unknown(word: str) -> int:
+    print(
+        f"refundwatch: there is no command {word!r}; see refundwatch --help.",
+        file=sys.stderr,
+    )
+    return EXIT_USAGE
+
+
+def _help() -> str:
+    width = max(len(name) for name in FRONT_ENDS)
+    lines = [f"  {name:<{width}}  {words}" for name, (_, words) in FRONT_ENDS.items()]
+    return "\n".join(
+        [
+            "usage: refundwatch COMMAND [ARGUMENTS]   (COMMAND --help says more)",
+            "",
+            *lines,
+            "",
+            "  --version, --help",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
