@@ -37,26 +37,27 @@ class HttpRequest:
     """One request; `target` is a path with query below the connection's endpoint.
 
     An absolute `https://` target is allowed only where the adapter checked its host
-    against its own list (PayPal's certificates). `headers` hold no credential.
+    against its own list (PayPal's certificates). `headers` hold no credential until
+    `authorize`, and neither they nor the body are ever shown.
     `reusable` marks an answer that may be kept by target (certificates).
     """
 
     operation: str
     method: str
     target: str
-    headers: tuple[tuple[str, str], ...] = ()
-    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    body: bytes = field(default=b"", repr=False)
     moves_money: bool = False
     reusable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """One whole answer; header names are lower case."""
+    """One whole answer; header names are lower case, and only the status is shown."""
 
     status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
 
 
 # --- what an adapter is told ------------------------------------------------------
@@ -240,8 +241,8 @@ class GatewayEvent:
 class RawDelivery:
     """A webhook as it arrived; header names lower case, the body untouched."""
 
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
