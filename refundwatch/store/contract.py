@@ -18,10 +18,9 @@ from refundwatch.domain.transition import Applied
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from refundwatch.domain.filter import RefundFilter
-
     from refundwatch.domain.decision import Verdict
     from refundwatch.domain.events import RefundEvent, Resolution
+    from refundwatch.domain.filter import RefundFilter
     from refundwatch.domain.policy import Band, Principal, Role
     from refundwatch.domain.refund import Evidence, Refund, Word
 
@@ -466,7 +465,11 @@ class RecordCall(Command[None]):
 
 @dataclass(frozen=True, slots=True)
 class DeliveryItem:
-    """The meaning of one verified webhook item."""
+    """The meaning of one verified webhook item.
+
+    `payment_reference` and `payment_aliases` are all the names it gives to the
+    original payment: ours is one of them, or it speaks of another payment.
+    """
 
     dedupe_id: str
     type: str
@@ -476,6 +479,7 @@ class DeliveryItem:
     evidence: Evidence | None = None
     payment_reference: str | None = None
     hint: bool = False
+    payment_aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -1043,52 +1047,64 @@ class DueSends(Query["tuple[DueWork, ...]"]):
     """Queued refunds that may be claimed now.
 
     Left out: frozen payments, payments with a refund in flight, paused connections
-    (an account whose every connection is paused), ids in `skip`.
+    (an account whose every connection is paused), ids in `skip`, and refunds of
+    `skip_accounts`: what a busy account has waiting must not hide another's.
     """
 
     at: datetime
     limit: int
     skip: frozenset[str] = frozenset()
+    skip_accounts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class DueLookups(Query["tuple[DueWork, ...]"]):
-    """Unknown refunds whose next look is due, ids in `skip` left out."""
+    """Unknown refunds whose next look is due; `skip` and `skip_accounts` left out."""
 
     at: datetime
     limit: int
     skip: frozenset[str] = frozenset()
+    skip_accounts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class DuePolls(Query["tuple[DueWork, ...]"]):
-    """Pending refunds whose next poll is due, ids in `skip` left out."""
+    """Pending refunds whose next poll is due; `skip` and `skip_accounts` left out."""
 
     at: datetime
     limit: int
     skip: frozenset[str] = frozenset()
+    skip_accounts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class DueInbox(Query["tuple[InboxJob, ...]"]):
-    """Inbox items that are due, oldest first, ids in `skip` left out."""
+    """Inbox items that are due, oldest first; `skip` and `skip_accounts` left out."""
 
     at: datetime
     limit: int
     skip: frozenset[int] = frozenset()
+    skip_accounts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class NextDue(Query["datetime | None"]):
-    """When the earliest waiting send, look-up, poll or inbox item falls due."""
+    """When the earliest waiting send, look-up, poll or inbox item falls due.
+
+    With `after`, the earliest later than that: whoever asks has just seen the rest,
+    and what stayed then waits for something else, which a commit will tell.
+    """
+
+    after: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Committed:
     """What one durable commit brought: its last audit sequence, and hints.
 
-    `touched` names kinds of work that may be due now (`send`, `lookup`, `inbox`,
-    `alarm`); `health` is set when a connection's health row changed.
+    `touched` names kinds of work that may be due now (`send`, `lookup`, `poll`,
+    `inbox`, `alarm`); a refund that leaves its flight frees its payment and touches
+    `send`. `health` is set when a connection's health row changed.
     """
 
     last_seq: int
