@@ -1,0 +1,64 @@
+"""What one account of the sandbox is configured with.
+
+Invariant: every secret here is an invented one of the sandbox; none has a repr.
+"""
+
+from dataclasses import dataclass, field
+
+DAY_SECONDS = 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSettings:
+    """Hold what every account has. Port 0 lets the system pick one."""
+
+    name: str
+    port: int = 0
+    webhook_url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StripeSettings(AccountSettings):
+    """Hold a Stripe account. Several webhook secrets: a rotation under way."""
+
+    secret_key: str = field(default="sk_test_sandbox", repr=False)
+    webhook_secrets: tuple[str, ...] = field(default=("whsec_sandbox",), repr=False)
+    api_version: str = "2026-09-30.endive"
+    key_window_seconds: float = DAY_SECONDS
+    events: tuple[str, ...] = (
+        "refund.created",
+        "refund.updated",
+        "refund.failed",
+        "charge.refunded",
+        "charge.dispute.created",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdyenSettings(AccountSettings):
+    """Hold an Adyen merchant account. The first HMAC key signs."""
+
+    merchant_account: str = "SandboxECOM"
+    api_key: str = field(default="AQEsandbox", repr=False)
+    username: str = "ws@Company.Sandbox"
+    password: str = field(default="sandbox", repr=False)
+    hmac_keys: tuple[str, ...] = field(default=("A1" * 32,), repr=False)
+    webhook_user: str = ""
+    webhook_password: str = field(default="", repr=False)
+    key_window_seconds: float = 7 * DAY_SECONDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaypalSettings(AccountSettings):
+    """Hold a PayPal app. ``cert_url_base`` is written into every signed webhook."""
+
+    client_id: str = "sandbox-client"
+    client_secret: str = field(default="sandbox-secret", repr=False)
+    webhook_id: str = "1JE4291016473214C"
+    cert_url_base: str = "https://api-m.sandbox.paypal.com"
+    token_seconds: int = 32_400
+    key_window_seconds: float = 45 * DAY_SECONDS
+    refund_limit_seconds: float = 180 * DAY_SECONDS
+
+
+AnyAccount = StripeSettings | AdyenSettings | PaypalSettings
