@@ -1,0 +1,400 @@
+"""Sealed columns: envelope encryption bound to table, row and column.
+
+Invariant: what was sealed for one place opens nowhere else, no key is used before its
+wrapped row is stored, and a wrong key file stops the start instead of beginning a
+second world. Nothing here touches a database: a store keeps the rows.
+
+A sealed value is `layout[1] | dek_id[4] | nonce[12] | ciphertext and tag`. Layout 1 is
+AES-256-GCM-SIV, which forgives a nonce that repeats after a restored machine; layout 2
+is AES-256-GCM, for an OpenSSL without it.
+
+The order of work, at start and by the calendar: `plan` says which rows to store; they
+are committed; `adopt` begins to use them.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import unicodedata
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import IntEnum, StrEnum
+from threading import Lock
+from typing import TYPE_CHECKING, Final
+
+from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESGCMSIV
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from refundwatch.errors import (
+    InvariantBroken,
+    KeyMismatch,
+    KeyMissing,
+    SealBroken,
+    TextInvalid,
+)
+from refundwatch.security.keyfile import KEY_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from refundwatch.security.keyfile import KeyRing
+
+ROLL_AFTER_USES: Final = 2**30
+ROLL_AFTER: Final = timedelta(days=90)
+# NIST SP 800-38D allows 2^32 random nonces with one key of AES-GCM; a calendar that
+# stood still must not lead there.
+MOST_USES: Final = 2**32
+INDEX_BYTES: Final = 16
+
+_NONCE_BYTES: Final = 12
+_TAG_BYTES: Final = 16
+_HEAD_BYTES: Final = 5 + _NONCE_BYTES
+_CHECK_TEXT: Final = b"refundwatch/kek-check/v1"
+
+
+class Layout(IntEnum):
+    """The first byte of a sealed value: which cipher sealed it."""
+
+    GCM_SIV = 1
+    GCM = 2
+
+
+class KeyState(StrEnum):
+    """What a wrapped key is for."""
+
+    CURRENT = "current"
+    DECRYPT_ONLY = "decrypt_only"
+    INDEX = "index"
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedKey:
+    """A row of `data_key`: a data key wrapped under the key-encrypting key `kek_id`."""
+
+    dek_id: int
+    kek_id: str
+    wrapped: bytes = field(repr=False)
+    created_at: datetime
+    uses: int
+    state: KeyState
+
+
+@dataclass(frozen=True, slots=True)
+class KeyCheck:
+    """A known value sealed under `kek_id`, by which a wrong key is told apart."""
+
+    kek_id: str
+    sealed: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPlan:
+    """Rows to insert or replace, in one transaction, before they are adopted."""
+
+    rows: tuple[WrappedKey, ...] = ()
+    checks: tuple[KeyCheck, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Tell whether there is anything to store."""
+        return bool(self.rows or self.checks)
+
+
+def best_layout() -> Layout:
+    """Give the best layout that this machine's OpenSSL can write."""
+    try:
+        AESGCMSIV(bytes(KEY_BYTES))
+    except UnsupportedAlgorithm:
+        return Layout.GCM
+    return Layout.GCM_SIV
+
+
+def normalise(value: str) -> str:
+    """Give the form in which two spellings of one name or address are equal.
+
+    Compatibility forms, case and white space are evened out.
+    """
+    folded = unicodedata.normalize("NFKC", value).casefold()
+    return " ".join(unicodedata.normalize("NFKC", folded).split())
+
+
+class Vault:
+    """Seals, opens and indexes columns; may be used from several threads."""
+
+    __slots__ = (
+        "_checked",
+        "_ciphers",
+        "_current",
+        "_entropy",
+        "_index_key",
+        "_index_keys",
+        "_layout",
+        "_lock",
+        "_ring",
+        "_rows",
+        "_uses",
+    )
+
+    def __init__(
+        self,
+        ring: KeyRing,
+        rows: Iterable[WrappedKey] = (),
+        checks: Iterable[KeyCheck] = (),
+        *,
+        layout: Layout | None = None,
+        entropy: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        """Unlock what the store holds; for an empty store begin with none.
+
+        Raises:
+            KeyMissing: a row needs a key that the ring lacks, or the rows are gone.
+            KeyMismatch: a key of the ring is not the one of the same id before.
+            InvariantBroken: the rows contradict each other.
+        """
+        self._ring = ring
+        self._layout = best_layout() if layout is None else layout
+        self._entropy = entropy
+        self._lock = Lock()
+        self._rows: dict[int, WrappedKey] = {}
+        self._ciphers: dict[tuple[int, int], AESGCM | AESGCMSIV] = {}
+        self._current: int | None = None
+        self._uses = 0
+        self._index_key: bytes | None = None
+        self._index_keys: dict[str, bytes] = {}
+        stored, known = tuple(rows), tuple(checks)
+        if known and not stored:
+            message = "The store once had data keys; their rows are gone."
+            raise KeyMissing(message)
+        self._checked = {check.kek_id for check in known if self._verify(check)}
+        self._take(stored)
+
+    def __repr__(self) -> str:
+        """Name the current data key and nothing else."""
+        return f"<Vault, data key {self._current}>"
+
+    def seal(self, table: str, primary_key: str, column: str, plain: bytes) -> bytes:
+        """Encrypt a value for one column of one row.
+
+        Raises:
+            InvariantBroken: no data key was adopted yet, or it is used up.
+        """
+        with self._lock:
+            dek_id = self._current
+            if dek_id is None:
+                message = "There is no data key yet: store and adopt the plan first."
+                raise InvariantBroken(message)
+            if self._uses >= MOST_USES:
+                message = f"Data key {dek_id} is used up and was not replaced."
+                raise InvariantBroken(message)
+            self._uses += 1
+        layout = self._layout
+        head = bytes((layout,)) + dek_id.to_bytes(4, "big")
+        nonce = self._entropy(_NONCE_BYTES)
+        place = _place(table, primary_key, column, layout)
+        cipher = self._ciphers[dek_id, layout]
+        return head + nonce + cipher.encrypt(nonce, plain, place)
+
+    def open(self, table: str, primary_key: str, column: str, sealed: bytes) -> bytes:
+        """Decrypt a value that was sealed for exactly this place.
+
+        Raises:
+            SealBroken: it was changed or moved, or its data key is unknown.
+        """
+        layout = sealed[0] if len(sealed) >= _HEAD_BYTES + _TAG_BYTES else 0
+        dek_id = int.from_bytes(sealed[1:5], "big")
+        cipher = self._ciphers.get((dek_id, layout))
+        if cipher is None:
+            message = f"{table}.{column}: the value names no cipher and key known here."
+            raise SealBroken(message)
+        nonce, body = sealed[5:_HEAD_BYTES], sealed[_HEAD_BYTES:]
+        place = _place(table, primary_key, column, layout)
+        try:
+            return cipher.decrypt(nonce, body, place)
+        except InvalidTag:
+            message = f"{table}.{column}: the sealed value was changed or moved."
+            raise SealBroken(message) from None
+
+    def blind_index(self, column: str, value: str) -> bytes:
+        """Give 16 bytes by which equal values of a column are found without opening.
+
+        Equal values have equal indexes, which is what leaks; so not for columns of
+        few values. The spelling is evened out first (`normalise`).
+
+        Raises:
+            TextInvalid: nothing is left of the value, or it is no valid Unicode.
+            InvariantBroken: no index key was adopted yet.
+        """
+        key = self._index_keys.get(column) or self._derive_index_key(column)
+        try:
+            text = normalise(value).encode("utf-8")
+        except UnicodeEncodeError as error:
+            message = "The value is not valid Unicode text."
+            raise TextInvalid(message, field=column) from error
+        if not text:
+            message = "An empty value has no index."
+            raise TextInvalid(message, field=column)
+        return hmac.digest(key, text, "sha256")[:INDEX_BYTES]
+
+    def usage(self) -> WrappedKey | None:
+        """Give the current data key's row with its uses so far, to be stored.
+
+        Store it with whatever was sealed, so that a count is never behind the values.
+        """
+        with self._lock:
+            if self._current is None:
+                return None
+            return replace(self._rows[self._current], uses=self._uses)
+
+    def plan(self, now: datetime) -> KeyPlan:
+        """Say which rows to store, so that `adopt` can begin to use them.
+
+        That is: a first data key, or the next one after `ROLL_AFTER_USES` uses or
+        `ROLL_AFTER`; the index key; keys wrapped anew when another key-encrypting key
+        became current; and its check value. Ask again only after adopting.
+        """
+        planned = {dek_id: self._rewrapped(row) for dek_id, row in self._rows.items()}
+        present = self.usage()
+        if present is not None and _is_due(present, now):
+            planned[present.dek_id] = replace(
+                planned[present.dek_id],
+                uses=present.uses,
+                state=KeyState.DECRYPT_ONLY,
+            )
+        for state in (KeyState.CURRENT, KeyState.INDEX):
+            if _only(planned.values(), state) is None:
+                dek_id = max(planned, default=0) + 1
+                planned[dek_id] = self._new_key(dek_id, state, now)
+        changed = (row for key, row in planned.items() if self._rows.get(key) != row)
+        current = self._ring.current
+        checks = () if current in self._checked else (self._new_check(current),)
+        return KeyPlan(tuple(changed), checks)
+
+    def adopt(self, plan: KeyPlan) -> None:
+        """Begin to use rows that are now stored."""
+        self._take(plan.rows)
+        self._checked |= {check.kek_id for check in plan.checks}
+
+    def _take(self, rows: tuple[WrappedKey, ...]) -> None:
+        """Unwrap rows, then switch to them at once."""
+        known = self._rows | {row.dek_id: row for row in rows}
+        current = _only(known.values(), KeyState.CURRENT)
+        index = _only(known.values(), KeyState.INDEX)
+        for row in rows:
+            key = self._unwrapped(row)
+            if row.state is KeyState.INDEX:
+                self._index_key = key
+            else:
+                self._ciphers |= _ciphers(row.dek_id, key)
+        if rows and (current is None or index is None):
+            message = "The store lacks its current data key or its index key."
+            raise KeyMissing(message)
+        with self._lock:
+            if current is not None and current.dek_id != self._current:
+                self._current, self._uses = current.dek_id, current.uses
+            self._rows = known
+
+    def _unwrapped(self, row: WrappedKey) -> bytes:
+        cipher = AESGCM(self._key_of(row.kek_id, f"Data key {row.dek_id}"))
+        nonce, body = row.wrapped[:_NONCE_BYTES], row.wrapped[_NONCE_BYTES:]
+        try:
+            return cipher.decrypt(nonce, body, _wrapping(row.dek_id, row))
+        except (InvalidTag, ValueError):
+            message = (
+                f"Key {row.kek_id} of the key file does not open data key "
+                f"{row.dek_id}: it is another key, or the row was changed."
+            )
+            raise KeyMismatch(message) from None
+
+    def _wrapped(self, key: bytes, row: WrappedKey) -> WrappedKey:
+        nonce = self._entropy(_NONCE_BYTES)
+        cipher = AESGCM(self._ring.keys[row.kek_id])
+        body = cipher.encrypt(nonce, key, _wrapping(row.dek_id, row))
+        return replace(row, wrapped=nonce + body)
+
+    def _rewrapped(self, row: WrappedKey) -> WrappedKey:
+        if row.kek_id == self._ring.current:
+            return row
+        return self._wrapped(
+            self._unwrapped(row), replace(row, kek_id=self._ring.current)
+        )
+
+    def _new_key(self, dek_id: int, state: KeyState, now: datetime) -> WrappedKey:
+        row = WrappedKey(dek_id, self._ring.current, b"", now, 0, state)
+        return self._wrapped(self._entropy(KEY_BYTES), row)
+
+    def _new_check(self, kek_id: str) -> KeyCheck:
+        nonce = self._entropy(_NONCE_BYTES)
+        cipher = AESGCM(self._ring.keys[kek_id])
+        return KeyCheck(
+            kek_id, nonce + cipher.encrypt(nonce, _CHECK_TEXT, _parts(kek_id))
+        )
+
+    def _verify(self, check: KeyCheck) -> bool:
+        """Tell whether the ring has the check's key; refuse a wrong one."""
+        key = self._ring.keys.get(check.kek_id)
+        if key is None:
+            return False
+        nonce, body = check.sealed[:_NONCE_BYTES], check.sealed[_NONCE_BYTES:]
+        try:
+            opened = AESGCM(key).decrypt(nonce, body, _parts(check.kek_id))
+        except (InvalidTag, ValueError):
+            opened = b""
+        if opened != _CHECK_TEXT:
+            message = f"Key {check.kek_id} of the key file is not the key of before."
+            raise KeyMismatch(message)
+        return True
+
+    def _key_of(self, kek_id: str, what: str) -> bytes:
+        key = self._ring.keys.get(kek_id)
+        if key is None:
+            message = f"{what} needs key {kek_id}, which the key file lacks."
+            raise KeyMissing(message)
+        return key
+
+    def _derive_index_key(self, column: str) -> bytes:
+        if self._index_key is None:
+            message = "There is no index key yet: store and adopt the plan first."
+            raise InvariantBroken(message)
+        info = b"blind|" + column.encode("utf-8")
+        key = HKDF(SHA256(), KEY_BYTES, None, info).derive(self._index_key)
+        self._index_keys[column] = key
+        return key
+
+
+def _is_due(row: WrappedKey, now: datetime) -> bool:
+    return row.uses >= ROLL_AFTER_USES or now - row.created_at >= ROLL_AFTER
+
+
+def _only(rows: Iterable[WrappedKey], state: KeyState) -> WrappedKey | None:
+    found = [row for row in rows if row.state is state]
+    if len(found) > 1:
+        message = f"The store has {len(found)} data keys in the state {state}."
+        raise InvariantBroken(message)
+    return found[0] if found else None
+
+
+def _ciphers(dek_id: int, key: bytes) -> dict[tuple[int, int], AESGCM | AESGCMSIV]:
+    made: dict[tuple[int, int], AESGCM | AESGCMSIV] = {
+        (dek_id, Layout.GCM): AESGCM(key)
+    }
+    if best_layout() is Layout.GCM_SIV:
+        made[dek_id, Layout.GCM_SIV] = AESGCMSIV(key)
+    return made
+
+
+def _place(table: str, primary_key: str, column: str, layout: int) -> bytes:
+    return _parts("refundwatch/field/v1", table, primary_key, column, str(layout))
+
+
+def _wrapping(dek_id: int, row: WrappedKey) -> bytes:
+    """Bind a wrapped key to its id, its key-encrypting key and its purpose."""
+    purpose = "index" if row.state is KeyState.INDEX else "field"
+    return _parts(f"refundwatch/{purpose}-key/v1", str(dek_id), row.kek_id)
+
+
+def _parts(*texts: str) -> bytes:
+    """Join texts so that no two sequences of texts share their bytes."""
+    octets = [text.encode("utf-8") for text in texts]
+    return b"".join(len(part).to_bytes(4, "big") + part for part in octets)
