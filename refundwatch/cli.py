@@ -76,7 +76,7 @@ def _run(name: str, arguments: list[str]) -> int:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of a pipe has seen enough; a flush at exit must not complain.
-        sys.stdout = None  # type: ignore[assignment] - Python's own way to say so
+        sys.stdout = None
         return 0
 
 

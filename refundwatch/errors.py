@@ -273,3 +273,20 @@ class ApiProblem(RefundwatchError):
 
 
 _EXIT_CODES = {401: 77, 403: 77, 409: 4, 422: 4, 429: 3, 503: 3}
+
+
+# --- configuration ----------------------------------------------------------------
+
+
+class ConfigError(RefundwatchError):
+    """The configuration cannot be used; the message names file, line and key."""
+
+    code = "config.invalid"
+    exit_code = 78
+
+
+class SecretUnavailable(RefundwatchError):
+    """A secret could not be had from where the configuration says it is."""
+
+    code = "config.secret_unavailable"
+    exit_code = 78

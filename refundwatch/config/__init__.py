@@ -1,0 +1,56 @@
+"""The configuration: TOML in, frozen dataclasses out, every error named.
+
+Invariant: nothing here opens a secret except `resolve_secret`.
+"""
+
+from refundwatch.config.client import ClientConfig, load_client_config
+from refundwatch.config.loading import load_config
+from refundwatch.config.model import (
+    AccountConfig,
+    Address,
+    AlarmsConfig,
+    ApiConfig,
+    ApprovalsConfig,
+    BandConfig,
+    Config,
+    ConnectionConfig,
+    DispatchConfig,
+    LogConfig,
+    ProbeConfig,
+    ResolveConfig,
+    SecretReference,
+    StoreConfig,
+    VaultConfig,
+    WebhooksConfig,
+)
+from refundwatch.config.paths import default_path, user_folder
+from refundwatch.config.secrets import Secret, resolve_secret
+from refundwatch.config.showing import Setting, effective_settings
+
+__all__ = [
+    "AccountConfig",
+    "Address",
+    "AlarmsConfig",
+    "ApiConfig",
+    "ApprovalsConfig",
+    "BandConfig",
+    "ClientConfig",
+    "Config",
+    "ConnectionConfig",
+    "DispatchConfig",
+    "LogConfig",
+    "ProbeConfig",
+    "ResolveConfig",
+    "Secret",
+    "SecretReference",
+    "Setting",
+    "StoreConfig",
+    "VaultConfig",
+    "WebhooksConfig",
+    "default_path",
+    "effective_settings",
+    "load_client_config",
+    "load_config",
+    "resolve_secret",
+    "user_folder",
+]

@@ -1,0 +1,327 @@
+"""From a TOML file to a checked `Config`.
+
+Invariant: what cannot be right or cannot be safe stops the start, naming where.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tomllib
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from refundwatch.config.model import (
+    LOOPBACK,
+    MIN_IN_FLIGHT_SECONDS,
+    AccountConfig,
+    Address,
+    AlarmsConfig,
+    ApiConfig,
+    ApprovalsConfig,
+    BandConfig,
+    Config,
+    ConnectionConfig,
+    DispatchConfig,
+    LogConfig,
+    ProbeConfig,
+    ResolveConfig,
+    SecretReference,
+    StoreConfig,
+    VaultConfig,
+    WebhooksConfig,
+)
+from refundwatch.config.table import Table
+from refundwatch.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9-]{1,40}")
+_DECIMAL: Final = re.compile(r"(0|[1-9][0-9]{0,14})(\.[0-9]{1,4})?")
+_CURRENCY: Final = re.compile(r"[A-Z]{3}")
+_INSTANCE: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
+
+
+def load_config(path: Path) -> Config:
+    """Read and check a configuration file.
+
+    Raises:
+        ConfigError: names the file, the line where it can be found, and the key.
+    """
+    try:
+        content = path.read_bytes()
+        table = tomllib.loads(content.decode("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    root = Table(path, content.decode("utf-8"), "", table)
+    return _Loader(root, hashlib.sha256(content).hexdigest()).load()
+
+
+class _Loader:
+    """Walks the file once, table by table."""
+
+    def __init__(self, root: Table, digest: str) -> None:
+        self.root = root
+        self.digest = digest
+        self.sandbox = False
+
+    def load(self) -> Config:
+        root = self.root
+        instance = root.text_of("instance")
+        if not _INSTANCE.fullmatch(instance):
+            raise root.error("instance", "must look like a host name, in lower case")
+        mode = root.one_of("mode", ("live", "sandbox"))
+        self.sandbox = mode == "sandbox"
+        dispatch = self._dispatch(root.table("dispatch", optional=True))
+        config = Config(
+            path=root.path,
+            digest=self.digest,
+            instance=instance,
+            mode=mode,
+            store=self._store(root.table("store", optional=True)),
+            vault=self._vault(root.table("vault")),
+            api=self._api(root.table("api", optional=True)),
+            webhooks=self._webhooks(root.table("webhooks")),
+            health=self._health(root.table("health", optional=True)),
+            log=self._log(root.table("log", optional=True)),
+            dispatch=dispatch,
+            resolve=self._resolve(root.table("resolve", optional=True)),
+            approvals=self._approvals(root.table("approvals", optional=True)),
+            probe=self._probe(root.table("probe", optional=True)),
+            alarms=self._alarms(root.table("alarms", optional=True)),
+            bands=tuple(self._band(table) for table in root.tables("bands")),
+            accounts=self._accounts(root.table("accounts"), dispatch.lease_seconds),
+        )
+        root.finish()
+        self._check_bands(config.bands)
+        return config
+
+    def _store(self, table: Table) -> StoreConfig:
+        folder = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+        default = f"{folder or '.'}/refundwatch.db"
+        store = StoreConfig(table.file("path", default))
+        table.finish()
+        return store
+
+    def _vault(self, table: Table) -> VaultConfig:
+        vault = VaultConfig(self._secret(table, "key"))
+        table.finish()
+        return vault
+
+    def _secret(self, table: Table, key: str, value: object = ...) -> SecretReference:
+        reference = table.secret(key, value)
+        if reference.scheme == "env" and not self.sandbox:
+            raise table.error(key, "env: is readable by others; only in a sandbox")
+        return reference
+
+    def _api(self, table: Table) -> ApiConfig:
+        folder = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
+        default = f"{folder or '.'}/refundwatch.sock"
+        api = ApiConfig(
+            socket=table.file("socket", default),
+            tcp=table.address("tcp") if "tcp" in table.content else None,
+            tls_certificate=table.optional_file("tls_certificate"),
+            tls_key=table.optional_file("tls_key"),
+        )
+        table.seen.add("tcp")
+        table.finish()
+        if (api.tls_certificate is None) != (api.tls_key is None):
+            raise table.error("tls_key", "needs tls_certificate, and the other way")
+        if api.tcp and not api.tcp.is_loopback and api.tls_certificate is None:
+            raise table.error(
+                "tcp", "beyond loopback needs tls_certificate and tls_key"
+            )
+        return api
+
+    def _webhooks(self, table: Table) -> WebhooksConfig:
+        webhooks = WebhooksConfig(
+            listen=table.address("listen"),
+            body_limit_bytes=table.integer("body_limit_bytes", 262_144, 1024, 2**24),
+            header_deadline_seconds=table.seconds("header_deadline_seconds", 10.0),
+            body_deadline_seconds=table.seconds("body_deadline_seconds", 5.0),
+            connections=table.integer("connections", 1000, 1),
+            connections_per_peer=table.integer("connections_per_peer", 100, 1),
+        )
+        table.finish()
+        return webhooks
+
+    def _health(self, table: Table) -> Address:
+        address = table.address("listen", "127.0.0.1:8442")
+        table.finish()
+        if not address.is_loopback:
+            raise table.error("listen", "health and metrics stay on loopback")
+        return address
+
+    def _log(self, table: Table) -> LogConfig:
+        log = LogConfig(
+            level=table.one_of("level", ("debug", "info", "warning", "error"), "info"),
+            format=table.one_of("format", ("auto", "json", "text"), "auto"),
+        )
+        table.finish()
+        return log
+
+    def _dispatch(self, table: Table) -> DispatchConfig:
+        dispatch = DispatchConfig(
+            concurrency=table.integer("concurrency", 64, 1, 10_000),
+            lease_seconds=table.integer("lease_seconds", 120, 2, 3600),
+            shutdown_seconds=table.integer("shutdown_seconds", 60, 1, 3600),
+        )
+        table.finish()
+        return dispatch
+
+    def _resolve(self, table: Table) -> ResolveConfig:
+        least = 1 if self.sandbox else MIN_IN_FLIGHT_SECONDS
+        defaults = ResolveConfig()
+        resolve = ResolveConfig(
+            backoff_seconds=table.integers("backoff_seconds", defaults.backoff_seconds),
+            settle_delay_seconds=table.integer(
+                "settle_delay_seconds", defaults.settle_delay_seconds, 1
+            ),
+            in_flight_seconds=table.integer(
+                "in_flight_seconds", defaults.in_flight_seconds, least
+            ),
+            poll_first_seconds=table.integer(
+                "poll_first_seconds", defaults.poll_first_seconds, 1
+            ),
+            poll_repeat_seconds=table.integer(
+                "poll_repeat_seconds", defaults.poll_repeat_seconds, 1
+            ),
+            alarm_seconds=table.integers("alarm_seconds", defaults.alarm_seconds),
+            unmatched_keep_seconds=table.integer(
+                "unmatched_keep_seconds", defaults.unmatched_keep_seconds, 1
+            ),
+        )
+        table.finish()
+        return resolve
+
+    def _approvals(self, table: Table) -> ApprovalsConfig:
+        approvals = ApprovalsConfig(table.integer("expiry_seconds", 86_400, 1))
+        table.finish()
+        return approvals
+
+    def _probe(self, table: Table) -> ProbeConfig:
+        probe = ProbeConfig(
+            interval_seconds=table.seconds("interval_seconds", 30.0, 0.1),
+            timeout_seconds=table.seconds("timeout_seconds", 10.0, 0.1),
+        )
+        table.finish()
+        return probe
+
+    def _alarms(self, table: Table) -> AlarmsConfig:
+        alarms = AlarmsConfig(table.texts("command"), table.optional_text("url"))
+        table.finish()
+        if alarms.command and alarms.url:
+            raise table.error("url", "there is one outlet: command or url")
+        if alarms.url and urlsplit(alarms.url).scheme not in {"https", "http"}:
+            raise table.error("url", "must begin with https://")
+        return alarms
+
+    def _band(self, table: Table) -> BandConfig:
+        band = BandConfig(
+            currency=table.text_of("currency"),
+            auto_below=table.text_of("auto_below"),
+            one_approval_below=table.text_of("one_approval_below"),
+        )
+        table.finish()
+        if not _CURRENCY.fullmatch(band.currency):
+            raise table.error("currency", "must be three capital letters")
+        for key in ("auto_below", "one_approval_below"):
+            if not _DECIMAL.fullmatch(getattr(band, key)):
+                raise table.error(key, 'must be a decimal text such as "50.00"')
+        return band
+
+    def _check_bands(self, bands: tuple[BandConfig, ...]) -> None:
+        seen: set[str] = set()
+        for position, band in enumerate(bands):
+            if band.currency in seen:
+                raise self.root.error(
+                    f"bands[{position}].currency", f"{band.currency} has a band already"
+                )
+            seen.add(band.currency)
+
+    def _accounts(self, table: Table, lease_seconds: int) -> tuple[AccountConfig, ...]:
+        accounts = []
+        for name in table.content:
+            if not _NAME.fullmatch(name):
+                raise table.error(name, "a name is lower case letters, digits and -")
+            accounts.append(self._account(name, table.table(name), lease_seconds))
+        if not accounts:
+            raise self.root.error("accounts", "at least one account is needed")
+        return tuple(accounts)
+
+    def _account(self, name: str, table: Table, lease_seconds: int) -> AccountConfig:
+        zone = table.text_of("timezone", "UTC")
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise table.error("timezone", f"{zone} is no time zone") from error
+        secrets = tuple(
+            self._secret(table, "webhook_secrets", text)
+            for text in table.texts("webhook_secrets")
+        )
+        account = AccountConfig(
+            name=name,
+            gateway=table.text_of("gateway"),
+            timezone=zone,
+            connections=self._connections(table.table("connections"), lease_seconds),
+            webhook_secrets=secrets,
+            settings=table.text_table("settings"),
+            declared_payments=table.one_of(
+                "declared_payments", ("send", "hold"), "send"
+            ),
+        )
+        table.finish()
+        return account
+
+    def _connections(
+        self, table: Table, lease_seconds: int
+    ) -> tuple[ConnectionConfig, ...]:
+        found = []
+        for name in table.content:
+            if not _NAME.fullmatch(name):
+                raise table.error(name, "a name is lower case letters, digits and -")
+            found.append(self._connection(name, table.table(name), lease_seconds))
+        if not found:
+            raise table.error("", "an account needs at least one connection")
+        return tuple(found)
+
+    def _connection(
+        self, name: str, table: Table, lease_seconds: int
+    ) -> ConnectionConfig:
+        credentials_table = table.table("credentials", optional=True)
+        connection = ConnectionConfig(
+            name=name,
+            endpoint=self._endpoint(table),
+            credentials={
+                key: self._secret(credentials_table, key)
+                for key in credentials_table.content
+            },
+            timeout_seconds=table.seconds("timeout_seconds", 60.0, 0.1),
+            connect_timeout_seconds=table.seconds("connect_timeout_seconds", 5.0, 0.1),
+            concurrency=table.integer("concurrency", 16, 1, 1000),
+            api_version=table.optional_text("api_version"),
+        )
+        table.finish()
+        if connection.timeout_seconds > lease_seconds / 2:
+            raise table.error(
+                "timeout_seconds",
+                f"must be at most half of the lease ({lease_seconds} s)",
+            )
+        return connection
+
+    def _endpoint(self, table: Table) -> str:
+        endpoint = table.text_of("endpoint").rstrip("/")
+        parts = urlsplit(endpoint)
+        plain = parts.scheme == "http" and parts.hostname in LOOPBACK and self.sandbox
+        if not parts.hostname or (parts.scheme != "https" and not plain):
+            raise table.error(
+                "endpoint", "must be https:// (http:// only on loopback in a sandbox)"
+            )
+        if parts.username or parts.query or parts.fragment:
+            raise table.error("endpoint", "must be a plain address without credentials")
+        return endpoint

@@ -1,0 +1,196 @@
+"""What the configuration holds, as frozen dataclasses.
+
+Invariant: a secret stands here only as a reference to where it is kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+MIN_IN_FLIGHT_SECONDS: Final = 120
+LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class SecretReference:
+    """Where a secret is kept: `credential:NAME`, `file:PATH`, `command:ARGV`, `env:`.
+
+    `base` is the folder that a relative path starts from.
+    """
+
+    scheme: str
+    rest: str
+    base: Path
+
+    def __str__(self) -> str:
+        """Name the place; a command's arguments might tell too much."""
+        return f"{self.scheme}:{self.rest.split(' ')[0]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A host and a port to listen on; port 0 lets the system choose."""
+
+    host: str
+    port: int
+
+    @property
+    def is_loopback(self) -> bool:
+        """Tell whether only this machine can reach it."""
+        return self.host in LOOPBACK
+
+    def __str__(self) -> str:
+        """Write it as it stands in the file."""
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreConfig:
+    """`[store]`."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class VaultConfig:
+    """`[vault]`: the key-encryption key."""
+
+    key: SecretReference
+
+
+@dataclass(frozen=True, slots=True)
+class ApiConfig:
+    """`[api]`: the operators' listener."""
+
+    socket: Path
+    tcp: Address | None = None
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WebhooksConfig:
+    """`[webhooks]`: the gateways' listener and its limits."""
+
+    listen: Address
+    body_limit_bytes: int = 262_144
+    header_deadline_seconds: float = 10.0
+    body_deadline_seconds: float = 5.0
+    connections: int = 1000
+    connections_per_peer: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class LogConfig:
+    """`[log]`."""
+
+    level: str = "info"
+    format: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchConfig:
+    """`[dispatch]`: how refunds leave."""
+
+    concurrency: int = 64
+    lease_seconds: int = 120
+    shutdown_seconds: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class ResolveConfig:
+    """`[resolve]`: how open questions are pursued; seconds."""
+
+    backoff_seconds: tuple[int, ...] = (5, 30, 120, 600, 3600, 21_600, 86_400)
+    settle_delay_seconds: int = 300
+    in_flight_seconds: int = MIN_IN_FLIGHT_SECONDS
+    poll_first_seconds: int = 3600
+    poll_repeat_seconds: int = 21_600
+    alarm_seconds: tuple[int, ...] = (900, 86_400, 259_200)
+    unmatched_keep_seconds: int = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalsConfig:
+    """`[approvals]`."""
+
+    expiry_seconds: int = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeConfig:
+    """`[probe]`: the health probes."""
+
+    interval_seconds: float = 30.0
+    timeout_seconds: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmsConfig:
+    """`[alarms]`: at most one outlet."""
+
+    command: tuple[str, ...] = ()
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BandConfig:
+    """`[[bands]]`: decimal texts in the currency's own units."""
+
+    currency: str
+    auto_below: str
+    one_approval_below: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionConfig:
+    """`[accounts.NAME.connections.NAME]`."""
+
+    name: str
+    endpoint: str
+    credentials: Mapping[str, SecretReference]
+    timeout_seconds: float = 60.0
+    connect_timeout_seconds: float = 5.0
+    concurrency: int = 16
+    api_version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountConfig:
+    """`[accounts.NAME]`; `declared_payments` is `send` or `hold`."""
+
+    name: str
+    gateway: str
+    timezone: str
+    connections: tuple[ConnectionConfig, ...]
+    webhook_secrets: tuple[SecretReference, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    declared_payments: str = "send"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole configuration; `digest` (SHA-256, hex) is the policy version."""
+
+    path: Path
+    digest: str
+    instance: str
+    mode: str
+    store: StoreConfig
+    vault: VaultConfig
+    api: ApiConfig
+    webhooks: WebhooksConfig
+    health: Address
+    log: LogConfig
+    dispatch: DispatchConfig
+    resolve: ResolveConfig
+    approvals: ApprovalsConfig
+    probe: ProbeConfig
+    alarms: AlarmsConfig
+    bands: tuple[BandConfig, ...]
+    accounts: tuple[AccountConfig, ...]

@@ -1,0 +1,109 @@
+"""Every effective value of the configuration and where it came from.
+
+Invariant: a secret is shown only as the place it is kept in.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from refundwatch.config.model import (
+    AccountConfig,
+    Address,
+    BandConfig,
+    Config,
+    ConnectionConfig,
+    SecretReference,
+)
+from refundwatch.config.table import line_of
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One effective value and where it came from, for `config show`."""
+
+    key: str
+    value: str
+    source: str
+
+
+def effective_settings(config: Config) -> tuple[Setting, ...]:
+    """List every effective value with its source; secrets only as references."""
+    content = config.path.read_text("utf-8")
+    given = tomllib.loads(content)
+    return tuple(
+        Setting(key, value, _source(config.path, content, given, key))
+        for key, value in _flat("", config)
+    )
+
+
+def _source(path: Path, text: str, given: dict[str, object], key: str) -> str:
+    line = line_of(text, key)
+    if line is not None:
+        return f"{path.name}:{line}"
+    node: object = given
+    for part in re.sub(r"\[\d+\]", "", key).split("."):
+        if isinstance(node, list):
+            node = node[0] if node else None
+        node = node.get(part) if isinstance(node, dict) else None
+    return path.name if node is not None else "default"
+
+
+def _flat(prefix: str, value: object) -> list[tuple[str, str]]:
+    """Flatten the configuration into dotted keys as they stand in the file."""
+    match value:
+        case Config():
+            names = (
+                "instance",
+                "mode",
+                "store",
+                "vault",
+                "api",
+                "webhooks",
+                "health",
+                "log",
+                "dispatch",
+                "resolve",
+                "approvals",
+                "probe",
+                "alarms",
+                "bands",
+                "accounts",
+            )
+            return [row for name in names for row in _flat(name, getattr(value, name))]
+        case Address() if prefix == "health":
+            return [("health.listen", str(value))]
+        case Address() | SecretReference() | Path():
+            return [(prefix, str(value))]
+        case dict():
+            return [
+                row for name in value for row in _flat(f"{prefix}.{name}", value[name])
+            ]
+        case tuple() if value and isinstance(
+            value[0], AccountConfig | ConnectionConfig
+        ):
+            return [
+                row for part in value for row in _flat(f"{prefix}.{part.name}", part)
+            ]
+        case tuple() if value and isinstance(value[0], BandConfig):
+            return [
+                row
+                for position, part in enumerate(value)
+                for row in _flat(f"{prefix}[{position}]", part)
+            ]
+        case tuple():
+            return [(prefix, "[" + ", ".join(str(part) for part in value) + "]")]
+        case None:
+            return [(prefix, "-")]
+        case str() | int() | float():
+            return [(prefix, str(value))]
+        case _:
+            names = tuple(name for name in value.__slots__ if name != "name")  # type: ignore[attr-defined]
+            return [
+                row
+                for name in names
+                for row in _flat(f"{prefix}.{name}", getattr(value, name))
+            ]
