@@ -17,9 +17,9 @@ from __future__ import annotations
 import hmac
 import os
 import unicodedata
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from enum import IntEnum, StrEnum
+from dataclasses import replace
+from datetime import timedelta
+from enum import IntEnum
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
@@ -30,15 +30,25 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from refundwatch.errors import (
     InvariantBroken,
-    KeyMismatch,
     KeyMissing,
     SealBroken,
     TextInvalid,
+)
+from refundwatch.security.datakey import (
+    NONCE_BYTES,
+    KeyCheck,
+    KeyPlan,
+    KeyState,
+    KeyWrapper,
+    WrappedKey,
+    only,
+    parts,
 )
 from refundwatch.security.keyfile import KEY_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from datetime import datetime
 
     from refundwatch.security.keyfile import KeyRing
 
@@ -49,10 +59,8 @@ ROLL_AFTER: Final = timedelta(days=90)
 MOST_USES: Final = 2**32
 INDEX_BYTES: Final = 16
 
-_NONCE_BYTES: Final = 12
 _TAG_BYTES: Final = 16
-_HEAD_BYTES: Final = 5 + _NONCE_BYTES
-_CHECK_TEXT: Final = b"refundwatch/kek-check/v1"
+_HEAD_BYTES: Final = 5 + NONCE_BYTES
 
 
 class Layout(IntEnum):
@@ -60,46 +68,6 @@ class Layout(IntEnum):
 
     GCM_SIV = 1
     GCM = 2
-
-
-class KeyState(StrEnum):
-    """What a wrapped key is for."""
-
-    CURRENT = "current"
-    DECRYPT_ONLY = "decrypt_only"
-    INDEX = "index"
-
-
-@dataclass(frozen=True, slots=True)
-class WrappedKey:
-    """A row of `data_key`: a data key wrapped under the key-encrypting key `kek_id`."""
-
-    dek_id: int
-    kek_id: str
-    wrapped: bytes = field(repr=False)
-    created_at: datetime
-    uses: int
-    state: KeyState
-
-
-@dataclass(frozen=True, slots=True)
-class KeyCheck:
-    """A known value sealed under `kek_id`, by which a wrong key is told apart."""
-
-    kek_id: str
-    sealed: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class KeyPlan:
-    """Rows to insert or replace, in one transaction, before they are adopted."""
-
-    rows: tuple[WrappedKey, ...] = ()
-    checks: tuple[KeyCheck, ...] = ()
-
-    def __bool__(self) -> bool:
-        """Tell whether there is anything to store."""
-        return bool(self.rows or self.checks)
 
 
 def best_layout() -> Layout:
@@ -132,9 +100,9 @@ class Vault:
         "_index_keys",
         "_layout",
         "_lock",
-        "_ring",
         "_rows",
         "_uses",
+        "_wrapper",
     )
 
     def __init__(
@@ -153,7 +121,7 @@ class Vault:
             KeyMismatch: a key of the ring is not the one of the same id before.
             InvariantBroken: the rows contradict each other.
         """
-        self._ring = ring
+        self._wrapper = KeyWrapper(ring, entropy)
         self._layout = best_layout() if layout is None else layout
         self._entropy = entropy
         self._lock = Lock()
@@ -167,7 +135,7 @@ class Vault:
         if known and not stored:
             message = "The store once had data keys; their rows are gone."
             raise KeyMissing(message)
-        self._checked = {check.kek_id for check in known if self._verify(check)}
+        self._checked = {check.kek_id for check in known if self._wrapper.verify(check)}
         self._take(stored)
 
     def __repr__(self) -> str:
@@ -191,7 +159,7 @@ class Vault:
             self._uses += 1
         layout = self._layout
         head = bytes((layout,)) + dek_id.to_bytes(4, "big")
-        nonce = self._entropy(_NONCE_BYTES)
+        nonce = self._entropy(NONCE_BYTES)
         place = _place(table, primary_key, column, layout)
         cipher = self._ciphers[dek_id, layout]
         return head + nonce + cipher.encrypt(nonce, plain, place)
@@ -227,13 +195,9 @@ class Vault:
             InvariantBroken: no index key was adopted yet.
         """
         key = self._index_keys.get(column) or self._derive_index_key(column)
-        try:
-            text = normalise(value).encode("utf-8")
-        except UnicodeEncodeError as error:
-            message = "The value is not valid Unicode text."
-            raise TextInvalid(message, field=column) from error
+        text = _utf8(normalise(value))
         if not text:
-            message = "An empty value has no index."
+            message = "The value is empty or no valid Unicode: it has no index."
             raise TextInvalid(message, field=column)
         return hmac.digest(key, text, "sha256")[:INDEX_BYTES]
 
@@ -254,21 +218,19 @@ class Vault:
         `ROLL_AFTER`; the index key; keys wrapped anew when another key-encrypting key
         became current; and its check value. Ask again only after adopting.
         """
-        planned = {dek_id: self._rewrapped(row) for dek_id, row in self._rows.items()}
         present = self.usage()
+        stored = self._rows | ({present.dek_id: present} if present else {})
+        planned = {dek_id: self._wrapper.rewrap(row) for dek_id, row in stored.items()}
         if present is not None and _is_due(present, now):
-            planned[present.dek_id] = replace(
-                planned[present.dek_id],
-                uses=present.uses,
-                state=KeyState.DECRYPT_ONLY,
-            )
+            retired = replace(planned[present.dek_id], state=KeyState.DECRYPT_ONLY)
+            planned[present.dek_id] = retired
         for state in (KeyState.CURRENT, KeyState.INDEX):
-            if _only(planned.values(), state) is None:
+            if only(planned.values(), state) is None:
                 dek_id = max(planned, default=0) + 1
-                planned[dek_id] = self._new_key(dek_id, state, now)
-        changed = (row for key, row in planned.items() if self._rows.get(key) != row)
-        current = self._ring.current
-        checks = () if current in self._checked else (self._new_check(current),)
+                planned[dek_id] = self._wrapper.new_key(dek_id, state, now)
+        changed = (row for key, row in planned.items() if stored.get(key) != row)
+        known = self._wrapper.ring.current in self._checked
+        checks = () if known else (self._wrapper.new_check(),)
         return KeyPlan(tuple(changed), checks)
 
     def adopt(self, plan: KeyPlan) -> None:
@@ -279,10 +241,10 @@ class Vault:
     def _take(self, rows: tuple[WrappedKey, ...]) -> None:
         """Unwrap rows, then switch to them at once."""
         known = self._rows | {row.dek_id: row for row in rows}
-        current = _only(known.values(), KeyState.CURRENT)
-        index = _only(known.values(), KeyState.INDEX)
+        current = only(known.values(), KeyState.CURRENT)
+        index = only(known.values(), KeyState.INDEX)
         for row in rows:
-            key = self._unwrapped(row)
+            key = self._wrapper.unwrap(row)
             if row.state is KeyState.INDEX:
                 self._index_key = key
             else:
@@ -295,64 +257,6 @@ class Vault:
                 self._current, self._uses = current.dek_id, current.uses
             self._rows = known
 
-    def _unwrapped(self, row: WrappedKey) -> bytes:
-        cipher = AESGCM(self._key_of(row.kek_id, f"Data key {row.dek_id}"))
-        nonce, body = row.wrapped[:_NONCE_BYTES], row.wrapped[_NONCE_BYTES:]
-        try:
-            return cipher.decrypt(nonce, body, _wrapping(row.dek_id, row))
-        except (InvalidTag, ValueError):
-            message = (
-                f"Key {row.kek_id} of the key file does not open data key "
-                f"{row.dek_id}: it is another key, or the row was changed."
-            )
-            raise KeyMismatch(message) from None
-
-    def _wrapped(self, key: bytes, row: WrappedKey) -> WrappedKey:
-        nonce = self._entropy(_NONCE_BYTES)
-        cipher = AESGCM(self._ring.keys[row.kek_id])
-        body = cipher.encrypt(nonce, key, _wrapping(row.dek_id, row))
-        return replace(row, wrapped=nonce + body)
-
-    def _rewrapped(self, row: WrappedKey) -> WrappedKey:
-        if row.kek_id == self._ring.current:
-            return row
-        return self._wrapped(
-            self._unwrapped(row), replace(row, kek_id=self._ring.current)
-        )
-
-    def _new_key(self, dek_id: int, state: KeyState, now: datetime) -> WrappedKey:
-        row = WrappedKey(dek_id, self._ring.current, b"", now, 0, state)
-        return self._wrapped(self._entropy(KEY_BYTES), row)
-
-    def _new_check(self, kek_id: str) -> KeyCheck:
-        nonce = self._entropy(_NONCE_BYTES)
-        cipher = AESGCM(self._ring.keys[kek_id])
-        return KeyCheck(
-            kek_id, nonce + cipher.encrypt(nonce, _CHECK_TEXT, _parts(kek_id))
-        )
-
-    def _verify(self, check: KeyCheck) -> bool:
-        """Tell whether the ring has the check's key; refuse a wrong one."""
-        key = self._ring.keys.get(check.kek_id)
-        if key is None:
-            return False
-        nonce, body = check.sealed[:_NONCE_BYTES], check.sealed[_NONCE_BYTES:]
-        try:
-            opened = AESGCM(key).decrypt(nonce, body, _parts(check.kek_id))
-        except (InvalidTag, ValueError):
-            opened = b""
-        if opened != _CHECK_TEXT:
-            message = f"Key {check.kek_id} of the key file is not the key of before."
-            raise KeyMismatch(message)
-        return True
-
-    def _key_of(self, kek_id: str, what: str) -> bytes:
-        key = self._ring.keys.get(kek_id)
-        if key is None:
-            message = f"{what} needs key {kek_id}, which the key file lacks."
-            raise KeyMissing(message)
-        return key
-
     def _derive_index_key(self, column: str) -> bytes:
         if self._index_key is None:
             message = "There is no index key yet: store and adopt the plan first."
@@ -363,16 +267,16 @@ class Vault:
         return key
 
 
+def _utf8(text: str) -> bytes | None:
+    """Encode a text, or give None: the error of encoding would carry it along."""
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        return None
+
+
 def _is_due(row: WrappedKey, now: datetime) -> bool:
     return row.uses >= ROLL_AFTER_USES or now - row.created_at >= ROLL_AFTER
-
-
-def _only(rows: Iterable[WrappedKey], state: KeyState) -> WrappedKey | None:
-    found = [row for row in rows if row.state is state]
-    if len(found) > 1:
-        message = f"The store has {len(found)} data keys in the state {state}."
-        raise InvariantBroken(message)
-    return found[0] if found else None
 
 
 def _ciphers(dek_id: int, key: bytes) -> dict[tuple[int, int], AESGCM | AESGCMSIV]:
@@ -385,16 +289,4 @@ def _ciphers(dek_id: int, key: bytes) -> dict[tuple[int, int], AESGCM | AESGCMSI
 
 
 def _place(table: str, primary_key: str, column: str, layout: int) -> bytes:
-    return _parts("refundwatch/field/v1", table, primary_key, column, str(layout))
-
-
-def _wrapping(dek_id: int, row: WrappedKey) -> bytes:
-    """Bind a wrapped key to its id, its key-encrypting key and its purpose."""
-    purpose = "index" if row.state is KeyState.INDEX else "field"
-    return _parts(f"refundwatch/{purpose}-key/v1", str(dek_id), row.kek_id)
-
-
-def _parts(*texts: str) -> bytes:
-    """Join texts so that no two sequences of texts share their bytes."""
-    octets = [text.encode("utf-8") for text in texts]
-    return b"".join(len(part).to_bytes(4, "big") + part for part in octets)
+    return parts("refundwatch/field/v1", table, primary_key, column, str(layout))

@@ -24,16 +24,13 @@ from refundwatch.errors import (
     TextInvalid,
 )
 from refundwatch.security import vault as module
+from refundwatch.security.datakey import KeyCheck, KeyPlan, KeyState, WrappedKey
 from refundwatch.security.keyfile import KeyRing
 from refundwatch.security.vault import (
     MOST_USES,
     ROLL_AFTER_USES,
-    KeyCheck,
-    KeyPlan,
-    KeyState,
     Layout,
     Vault,
-    WrappedKey,
     best_layout,
     normalise,
 )
@@ -395,6 +392,14 @@ def test_another_current_key_wraps_all_anew(shelf: Shelf) -> None:
     assert alone.blind_index("email", "ann") == index
 
 
+def test_wrapping_anew_keeps_the_uses_so_far(shelf: Shelf) -> None:
+    shelf.start()
+    vault = shelf.unlock(BOTH)
+    vault.seal(*PLACE, b"ann")
+    shelf.put(vault.plan(NOW))
+    assert (shelf.rows[1].kek_id, shelf.rows[1].uses) == ("k2", 1)
+
+
 def test_rolling_and_wrapping_anew_happen_in_one_plan(shelf: Shelf) -> None:
     sealed = shelf.start().seal(*PLACE, b"ann")
     vault = shelf.start(BOTH, now=LATER)
@@ -448,10 +453,12 @@ def test_index_is_the_documented_hmac() -> None:
     assert vault.blind_index("email", "Ann@Example.ORG ") == expected
 
 
-@pytest.mark.parametrize("value", ["", "  ", "\ud800"])
+@pytest.mark.parametrize("value", ["", "  ", "ann\ud800"])
 def test_value_without_an_index_is_refused(vault: Vault, value: str) -> None:
-    with pytest.raises(TextInvalid):
+    with pytest.raises(TextInvalid) as caught:
         vault.blind_index("email", value)
+    assert "ann" not in repr(caught.value)
+    assert caught.value.__context__ is None
 
 
 # --- secrecy ----------------------------------------------------------------------
