@@ -1,0 +1,48 @@
+# Everything a person types. `make demo` and `make test` do their own set-up.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help demo test lint format types contracts replay clean
+
+help:
+	@echo "make demo       watch it work: sandbox, daemon and dashboard with throwaway data"
+	@echo "make test       the whole test suite"
+	@echo "make lint types contracts   what the gate checks beside the tests"
+	@echo "make replay     a year of real invoices and returns through the hub"
+	@echo "make clean      remove the environment"
+
+$(READY): requirements-dev.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed")'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)
+
+demo: $(READY)
+	@$(BIN)/refundwatch demo
+
+test: $(READY)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(READY)
+	$(BIN)/mypy
+
+contracts: $(READY)
+	$(BIN)/lint-imports
+
+replay: $(READY)
+	$(BIN)/python -m tests.replay
+
+clean:
+	rm -rf $(VENV)
