@@ -8,6 +8,7 @@ Source: gateways/paypal.md section 6 (read 2026-11).
 import base64
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 from typing import Self
 
@@ -58,13 +59,9 @@ class WebhookSigner:
 
     def sign(self, message: bytes) -> str:
         """Return the Base64 signature of a message."""
-        key = serialization.load_pem_private_key(self.key_pem.encode(), None)
-        if not isinstance(key, rsa.RSAPrivateKey):
-            message_text = "the signer's key is no RSA key"
-            raise TypeError(message_text)
-        return base64.b64encode(
-            key.sign(message, padding.PKCS1v15(), hashes.SHA256())
-        ).decode()
+        key = _private_key(self.key_pem)
+        raw = key.sign(message, padding.PKCS1v15(), hashes.SHA256())
+        return base64.b64encode(raw).decode()
 
     def verifies(self, message: bytes, signature: str) -> bool:
         """Tell whether a Base64 signature is this signer's."""
@@ -78,6 +75,16 @@ class WebhookSigner:
         except (ValueError, InvalidSignature):
             return False
         return True
+
+
+@lru_cache(maxsize=4)
+def _private_key(pem: str) -> rsa.RSAPrivateKey:
+    # Reading a key checks it, which takes longer than many signatures.
+    key = serialization.load_pem_private_key(pem.encode(), None)
+    if not isinstance(key, rsa.RSAPrivateKey):
+        message = "the signer's key is no RSA key"
+        raise TypeError(message)
+    return key
 
 
 def _new_key() -> rsa.RSAPrivateKey:

@@ -1,0 +1,91 @@
+"""Posts the webhooks that the models hand out, and tells them how it ended.
+
+Invariant: each post is reported back exactly once, also when nobody listens; a slow
+receiver holds up only its own posts.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import aiohttp
+
+from refundwatch.sandbox.clock import SteadyClock
+from refundwatch.sandbox.gateway import GatewayModel
+from refundwatch.sandbox.model import WebhookPost
+from refundwatch.sandbox.world import World
+
+# Adyen gives up on a receiver after ten seconds; the others are treated alike.
+TIMEOUT_SECONDS = 10.0
+AT_ONCE = 64
+
+
+class DeliveryWorker:
+    """Wake when something is due, post it, and sleep again."""
+
+    def __init__(self, world: World, clock: SteadyClock) -> None:
+        """Take the world; ``start`` begins the work."""
+        self._world = world
+        self._clock = clock
+        self._changed = asyncio.Event()
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._posts: set[asyncio.Task[None]] = set()
+
+    def wake(self) -> None:
+        """Say that the world may have something due sooner than before."""
+        self._changed.set()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Deliver until the block ends; posts under way are cut off."""
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
+        async with aiohttp.ClientSession(timeout=timeout) as session:
+            loop = asyncio.create_task(self._loop(session))
+            try:
+                yield
+            finally:
+                for task in (loop, *self._posts):
+                    task.cancel()
+                await asyncio.gather(loop, *self._posts, return_exceptions=True)
+
+    async def _loop(self, session: aiohttp.ClientSession) -> None:
+        while True:
+            self._changed.clear()
+            now = self._clock.now()
+            for model in self._world.models.values():
+                for post in model.due(now):
+                    task = asyncio.create_task(self._deliver(session, model, post))
+                    self._posts.add(task)
+                    task.add_done_callback(self._posts.discard)
+            await self._sleep(now)
+
+    async def _sleep(self, now: float) -> None:
+        due_at = self._world.next_due()
+        wait = None if due_at is None else max(0.0, due_at - now)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), wait)
+
+    async def _deliver(
+        self, session: aiohttp.ClientSession, model: GatewayModel, post: WebhookPost
+    ) -> None:
+        status = None
+        try:
+            async with self._slots:
+                status = await _send(session, post)
+        finally:
+            model.webhook_answered(post.post_id, status, self._clock.now())
+            self.wake()
+
+
+async def _send(session: aiohttp.ClientSession, post: WebhookPost) -> int | None:
+    try:
+        async with session.post(
+            post.url,
+            data=post.body,
+            headers=dict(post.headers),
+            allow_redirects=False,
+        ) as answer:
+            await answer.read()
+            return answer.status
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return None
