@@ -1,0 +1,140 @@
+"""The listener's guard against connections that hold it, over raw sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from aiohttp import web
+
+from daemon.guard import Gatekeeper, GuardedRunner, GuardLimits, read_body
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+LIMITS = GuardLimits(0.2, 0.2, 5, 3)
+PARTIAL = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n"
+WHOLE = PARTIAL + b"\r\nbody"
+
+
+@asynccontextmanager
+async def listening(
+    limits: GuardLimits = LIMITS, body_limit: int = 1024
+) -> AsyncIterator[tuple[int, Gatekeeper]]:
+    gate = Gatekeeper(limits)
+
+    async def echo(request: web.Request) -> web.Response:
+        return web.Response(body=await read_body(request, gate))
+
+    app = web.Application(client_max_size=body_limit)
+    app.router.add_post("/", echo)
+    runner = GuardedRunner(app, gate)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield runner.addresses[0][1], gate
+    finally:
+        await runner.cleanup()
+
+
+async def talk(port: int, *parts: bytes, pause: float = 0.0) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        for part in parts:
+            writer.write(part)
+            await writer.drain()
+            await asyncio.sleep(pause)
+        return await asyncio.wait_for(reader.read(), 3)
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+async def test_whole_request_is_answered() -> None:
+    async with listening() as (port, gate):
+        closing = WHOLE.replace(b"Host", b"Connection: close\r\nHost")
+        assert (await talk(port, closing)).startswith(b"HTTP/1.1 200")
+        assert gate.cut == 0
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        pytest.param((), id="silent"),
+        pytest.param((PARTIAL,), id="partial_headers"),
+        pytest.param(tuple(b"%c" % byte for byte in PARTIAL), id="dripped_headers"),
+        pytest.param((WHOLE, PARTIAL), id="half_a_second_request"),
+    ],
+)
+async def test_connection_without_whole_headers_is_cut(
+    parts: tuple[bytes, ...],
+) -> None:
+    async with listening() as (port, gate):
+        loop = asyncio.get_running_loop()
+        begin = loop.time()
+        await talk(port, *parts, pause=0.02)
+        assert gate.cut == 1
+        assert loop.time() - begin < 2
+
+
+async def test_slow_body_is_cut() -> None:
+    async with listening() as (port, gate):
+        await talk(port, PARTIAL + b"\r\n", b"b")
+        assert gate.cut == 1
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+async def test_oversized_body_is_refused(*, chunked: bool) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    if chunked:
+        body = (
+            b"Transfer-Encoding: chunked\r\n\r\n1000\r\n"
+            + b"x" * 4096
+            + b"\r\n0\r\n\r\n"
+        )
+    else:
+        body = b"Content-Length: 4096\r\n\r\n" + b"x" * 4096
+    async with listening() as (port, _):
+        assert (await talk(port, head + body)).startswith(b"HTTP/1.1 413")
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        PARTIAL + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        PARTIAL + b"Content-Length: 5\r\n\r\nbody",
+        b"POST / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 9000 + b"\r\n\r\n",
+    ],
+)
+async def test_smuggling_and_header_floods_are_refused(request_: bytes) -> None:
+    async with listening() as (port, _):
+        assert (await talk(port, request_)).startswith(b"HTTP/1.1 400")
+
+
+async def test_caps_hold_per_peer_and_free_up() -> None:
+    async with listening(GuardLimits(5, 5, 5, 3)) as (port, gate):
+        standing = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+        await asyncio.sleep(0.05)
+
+        assert await talk(port, WHOLE) == b""
+        assert gate.refused == 1
+
+        for _, writer in standing:
+            writer.close()
+        await asyncio.sleep(0.05)
+        closing = WHOLE.replace(b"Host", b"Connection: close\r\nHost")
+        assert (await talk(port, closing)).startswith(b"HTTP/1.1 200")
+
+
+async def test_many_held_connections_do_not_stop_a_request() -> None:
+    async with listening(GuardLimits(0.3, 0.3, 60, 50)) as (port, gate):
+        held = [asyncio.create_task(talk(port, PARTIAL)) for _ in range(49)]
+        await asyncio.sleep(0.05)
+        closing = WHOLE.replace(b"Host", b"Connection: close\r\nHost")
+        assert (await talk(port, closing)).startswith(b"HTTP/1.1 200")
+        await asyncio.gather(*held)
+        assert gate.cut == 49
