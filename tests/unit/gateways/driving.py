@@ -60,7 +60,8 @@ def first_request(operation: Operation[T]) -> HttpRequest:
 
 
 def result_of(operation: Operation[T], *responses: HttpResponse) -> T:
-    return drive(operation, *responses).result
+    result: T = drive(operation, *responses).result
+    return result
 
 
 def answer(status: int, body: object = None, **headers: str) -> HttpResponse:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -10,8 +11,10 @@ from refundwatch.domain.currencies import EXPONENTS
 from refundwatch.errors import NotExpressible
 from refundwatch.gateways.adyen import facts as adyen
 from refundwatch.gateways.amounts import Stated, stated_units
-from refundwatch.gateways.contract import Capabilities
 from refundwatch.gateways.stripe import facts as stripe
+
+if TYPE_CHECKING:
+    from refundwatch.gateways.contract import Capabilities
 
 BOTH = pytest.mark.parametrize(
     "capabilities", [stripe.CAPABILITIES, adyen.CAPABILITIES], ids=lambda c: c.name
