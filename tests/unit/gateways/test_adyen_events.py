@@ -358,7 +358,8 @@ def test_a_dispute_without_an_original_names_the_payment_by_its_own() -> None:
 
 @pytest.mark.parametrize("field", ["pspReference", "eventCode", "success"])
 def test_a_signed_item_nobody_understands_is_kept(field: str) -> None:
-    body = envelope(signed(**{field: ...}))
+    missing: dict[str, Any] = {field: ...}
+    body = envelope(signed(**missing))
     verdict = receive(body, SECRET)
     assert isinstance(verdict, Received)
     (got,) = verdict.events

@@ -97,7 +97,7 @@ TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_siz
 )
 def test_any_well_signed_item_is_received(changes: dict[str, Any]) -> None:
     item = ITEM | changes
-    amount = dict(item["amount"])  # type: ignore[call-overload]
+    amount = dict(item["amount"])
     if abs(amount.get("value", 0)) >= 2**53:
         del amount["value"]
     item["amount"] = amount
