@@ -1,0 +1,77 @@
+"""What a process really imports when one front end is picked."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+
+import pytest
+
+from refundwatch.cli import FRONT_ENDS
+from tests.architecture.repository import ROOT
+
+PROGRAM = """
+import contextlib, io, json, sys
+from refundwatch.cli import main
+talk = io.StringIO()
+with contextlib.redirect_stdout(talk), contextlib.redirect_stderr(talk):
+    with contextlib.suppress(SystemExit):
+        main(sys.argv[1:])
+print(json.dumps(sorted(sys.modules)))
+"""
+HEADLESS = sorted(set(FRONT_ENDS) - {"tui", "demo"})
+
+
+def modules_after(*arguments: str) -> set[str]:
+    """Run the script in a fresh interpreter and return what it has imported."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *arguments],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    names: list[str] = json.loads(done.stdout)
+    return set(names)
+
+
+def roots(names: set[str]) -> set[str]:
+    return {name.partition(".")[0] for name in names}
+
+
+@pytest.mark.parametrize("name", sorted(FRONT_ENDS))
+def test_every_front_end_stands(name: str) -> None:
+    module = FRONT_ENDS[name][0]
+    assert importlib.util.find_spec(module) is not None, module
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], [], ["nonsense"]])
+def test_picking_nothing_imports_nothing_heavy(arguments: list[str]) -> None:
+    loaded = roots(modules_after(*arguments))
+    heavy = {"aiohttp", "pydantic", "cryptography", "aiosqlite", "textual", "asyncio"}
+    assert loaded & (heavy | {"daemon", "tui"}) == set()
+
+
+@pytest.mark.parametrize("name", HEADLESS)
+def test_headless_front_end_does_not_import_textual(name: str) -> None:
+    names = modules_after(name, "--help")
+    assert FRONT_ENDS[name][0] in names
+    assert roots(names) & {"textual", "rich", "tui"} == set()
+
+
+def test_listing_refunds_imports_neither_textual_nor_the_daemon() -> None:
+    names = modules_after("refunds", "list")
+    assert "refundwatch.commands.refunds" in names
+    assert roots(names) & {"textual", "rich", "tui", "daemon", "aiosqlite"} == set()
+
+
+def test_dashboard_imports_nothing_of_the_daemon() -> None:
+    names = modules_after("tui", "--help")
+    assert "tui.main" in names
+    assert roots(names) & {"daemon", "aiosqlite", "apscheduler"} == set()
+    assert not any(name.startswith("refundwatch.store") for name in names)
