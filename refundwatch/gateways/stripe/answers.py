@@ -229,8 +229,9 @@ def probe_result(response: HttpResponse, account: AccountView) -> ProbeResult:
     if response.status != OK:
         return reading.probe_failed(response)
     balance = reading.object_or_none(response.body)
-    if reading.text(balance, "object") != "balance":
-        return ProbeResult("no_balance_object")
+    if reading.flag(balance, "livemode") is None:
+        # The answer proves the mode or it proves nothing.
+        return ProbeResult("no_livemode")
     if not fits_mode(balance, account):
         return ProbeResult("livemode", unauthorized=True)
     return ProbeResult()

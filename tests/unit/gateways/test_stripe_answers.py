@@ -285,12 +285,12 @@ def test_a_wait_asked_for_is_kept_where_nothing_is_known() -> None:
     ("response", "expected"),
     [
         (answer(200, {"object": "balance", "livemode": False}), ProbeResult()),
-        (answer(200, {"object": "balance"}), ProbeResult()),
+        (answer(200, {"object": "balance"}), ProbeResult("no_livemode")),
         (
             answer(200, {"object": "balance", "livemode": True}),
             ProbeResult("livemode", unauthorized=True),
         ),
-        (answer(200, b"ok"), ProbeResult("no_balance_object")),
+        (answer(200, b"ok"), ProbeResult("no_livemode")),
         (answer(401, b""), ProbeResult("http_401", unauthorized=True)),
         (answer(500, b""), ProbeResult("http_500")),
     ],
