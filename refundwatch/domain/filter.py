@@ -137,13 +137,21 @@ def _meaning(word: Word) -> Term | str:
     if word.open_quote:
         return 'A quotation is not ended by ".'
     if word.key is None or word.operator is None:
-        text = fold(word.values[0])
-        return TextTerm(text, word.negated) if text else "There is nothing to look for."
+        return _text(word)
     if word.key not in _KEYS:
         return f"There is no field {word.key}; quote the word to search for it."
     if "" in word.values:
         return f"The value of {word.key} is missing."
     return _field(word, word.key, word.operator)
+
+
+def _text(word: Word) -> TextTerm | str:
+    text = word.values[0]
+    if not text:
+        return "There is nothing to look for."
+    if any(character < " " or character == "\x7f" for character in text):
+        return "It holds a control character."
+    return TextTerm(fold(text), word.negated)
 
 
 def _field(word: Word, key: str, operator: str) -> Term | str:

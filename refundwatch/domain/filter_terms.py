@@ -26,6 +26,7 @@ class Column(StrEnum):
     PAYMENT = "payment"
     REQUEST = "request"
     REASON = "reason"
+    INVOICE = "invoice"
 
 
 class Flag(StrEnum):
@@ -129,8 +130,8 @@ class AgeTerm:
 class TextTerm:
     """One of the refund's ids, references or codes holds this text.
 
-    `text` is `fold`ed, and so is what it is looked for in. Customer fields are never
-    searched.
+    `text` is `fold`ed, holds no control character, and is looked for in folded
+    texts. Customer fields are never searched.
     """
 
     text: str
