@@ -6,8 +6,11 @@ server without the dashboard's libraries runs its daemon.
 
 from __future__ import annotations
 
+import contextlib
+import difflib
 import importlib
 import importlib.util
+import os
 import sys
 from pathlib import Path
 from typing import Final
@@ -50,15 +53,32 @@ EXIT_INTERRUPTED: Final = 130
 def main(argv: list[str] | None = None) -> int:
     """Run the front end that the first argument names; return its exit code."""
     arguments = sys.argv[1:] if argv is None else argv
-    if not arguments or arguments[0] in {"-h", "--help", "help"}:
-        print(_help())
-        return 0 if arguments else EXIT_USAGE
-    if arguments[0] in {"-V", "--version"}:
-        print(f"refundwatch {__version__}")
+    try:
+        code = _pick(arguments)
+        # What is still buffered may find that the reader has left.
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence_stdout()
         return 0
-    if arguments[0] not in FRONT_ENDS:
-        return _unknown(arguments[0])
-    return _run(arguments[0], arguments[1:])
+    else:
+        return code
+
+
+def _pick(arguments: list[str]) -> int:
+    match arguments:
+        case []:
+            print(_help(), file=sys.stderr)
+            return EXIT_USAGE
+        case ["-h" | "--help" | "help", *_]:
+            print(_help())
+            return 0
+        case ["-V" | "--version", *_]:
+            print(f"refundwatch {__version__}")
+            return 0
+        case [name, *rest] if name in FRONT_ENDS:
+            return _run(name, rest)
+        case _:
+            return _unknown(arguments[0])
 
 
 def _run(name: str, arguments: list[str]) -> int:
@@ -70,14 +90,24 @@ def _run(name: str, arguments: list[str]) -> int:
     except ModuleNotFoundError as error:
         return _missing(error)
     except RefundwatchError as error:
-        print(f"refundwatch: {error.message}", file=sys.stderr)
+        print(f"refundwatch: {_printable(error.message)}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # The reader of a pipe has seen enough; a flush at exit must not complain.
-        sys.stdout = None
-        return 0
+
+
+def _silence_stdout() -> None:
+    """Let the interpreter's last flush go nowhere; there is nobody to tell."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def _printable(message: str) -> str:
+    """Keep line breaks and drop what could steer a terminal: it may be echoed input."""
+    lines = message.split("\n")
+    return "\n".join("".join(filter(str.isprintable, line)) for line in lines)
 
 
 def _refuse_stranger(module_name: str) -> None:
@@ -115,10 +145,9 @@ def _missing(error: ModuleNotFoundError) -> int:
 
 
 def _unknown(word: str) -> int:
-    print(
-        f"refundwatch: there is no command {word!r}; see refundwatch --help.",
-        file=sys.stderr,
-    )
+    near = difflib.get_close_matches(word, FRONT_ENDS, n=1)
+    hint = f"did you mean {near[0]}?" if near else "see refundwatch --help."
+    print(f"refundwatch: there is no command {word!r}; {hint}", file=sys.stderr)
     return EXIT_USAGE
 
 
@@ -134,7 +163,3 @@ def _help() -> str:
             "  --version, --help",
         ]
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main())
