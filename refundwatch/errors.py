@@ -290,3 +290,80 @@ class SecretUnavailable(RefundwatchError):
 
     code = "config.secret_unavailable"
     exit_code = 78
+
+
+# --- the store --------------------------------------------------------------------
+
+
+class StoreFailed(RefundwatchError):
+    """The database could not be made durable; the process ends and recovers anew."""
+
+    code = "store.failed"
+    http_status = 503
+    exit_code = 74
+
+
+class StoreFull(RefundwatchError):
+    """There is no room for this unit of work; nothing of it was stored."""
+
+    code = "store.full"
+    http_status = 507
+
+
+class StoreBusy(RefundwatchError):
+    """A stranger holds the database; nothing was stored, and it may be tried again."""
+
+    code = "store.busy"
+    http_status = 503
+    exit_code = 3
+
+
+class StoreClosed(RefundwatchError):
+    """The store takes no more work; nothing of it was stored."""
+
+    code = "store.closed"
+    http_status = 503
+    exit_code = 3
+
+
+class StoreLocked(RefundwatchError):
+    """Another process works with this database."""
+
+    code = "store.locked"
+    exit_code = 75
+
+
+class StoreUnusable(RefundwatchError):
+    """The database is damaged, of a newer version, or not one of ours."""
+
+    code = "store.unusable"
+    exit_code = 78
+
+
+class InvoiceUnknown(RefundwatchError):
+    """The payment has no invoice of this number."""
+
+    code = "invoice.unknown"
+    http_status = 404
+
+
+class InvoiceConflict(RefundwatchError):
+    """An invoice is known with other content."""
+
+    code = "invoice.conflict"
+    http_status = 409
+
+
+class AccountUnknown(RefundwatchError):
+    """The configuration has no account of this name."""
+
+    code = "account.unknown"
+    http_status = 422
+
+
+class TokenConflict(RefundwatchError):
+    """A token may not be made: its id is taken, or an admin exists already."""
+
+    code = "token.conflict"
+    http_status = 409
+    exit_code = 4

@@ -112,7 +112,7 @@ async def test_oversized_body_is_refused(*, chunked: bool) -> None:
 )
 async def test_smuggling_and_header_floods_are_refused(request_: bytes) -> None:
     async with listening() as (port, _):
-        assert (await talk(port, request_)).startswith(b"HTTP/1.1 400")
+        assert b" 400 Bad Request" in (await talk(port, request_))[:32]
 
 
 async def test_caps_hold_per_peer_and_free_up() -> None:

@@ -1,0 +1,121 @@
+"""Who calls, and whether it may: the one place that checks both.
+
+Invariant: no handler runs before its route's permission was checked against the
+caller's roles as they stand now; a wrong token tells nothing about why it is wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from typing import TYPE_CHECKING, Final
+
+from daemon.problems import Forbidden, TooManyTries, Unauthenticated
+from daemon.throttle import Throttle
+from refundwatch.domain.policy import SYSTEM, Permission, Principal, may
+from refundwatch.errors import RefundwatchError
+from refundwatch.security import tokens
+from refundwatch.store.contract import AuditNote, GetToken
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from daemon.hub import Hub
+    from refundwatch.api.paths import Route
+
+_FAILURES_PER_SECOND: Final = 0.2
+_FAILURES_AT_ONCE: Final = 20
+_WRONG: Final = "The token is missing, wrong, expired or revoked."
+_UCRED: Final = struct.Struct("3i")
+
+
+class Doorkeeper:
+    """Turns a request's token into a principal, and a principal into a yes or no."""
+
+    def __init__(self, hub: Hub) -> None:
+        """Guard one hub."""
+        self._hub = hub
+        self._failures = Throttle(hub.clock, _FAILURES_PER_SECOND, _FAILURES_AT_ONCE)
+        self._denials = Throttle(hub.clock, 1.0, 20)
+
+    async def admit(self, request: web.Request, route: Route) -> Principal:
+        """Return who calls, once it is clear that the caller may.
+
+        Raises:
+            Unauthenticated, TooManyTries, Forbidden: the request ends here.
+        """
+        if route.bootstrap and is_owner(request):
+            return SYSTEM
+        principal = await self.identify(request)
+        await self.permit(principal, route.permission, route.name)
+        return principal
+
+    async def identify(self, request: web.Request) -> Principal:
+        """Return the principal whose token the request carries."""
+        peer = request.remote or "local"
+        if self._failures.is_empty(peer):
+            raise TooManyTries("Too many wrong tokens from here; wait a minute.")
+        principal = await self.principal_of(bearer(request))
+        if principal is None:
+            self._failures.allow(peer)
+            self._hub.count("auth_failures")
+            self._hub.log.problem("auth:refused", peer=peer, path=request.path)
+            raise Unauthenticated(_WRONG)
+        return principal
+
+    async def principal_of(self, token: str | None) -> Principal | None:
+        """Return the principal of a token that counts now, else None."""
+        if token is None:
+            return None
+        try:
+            presented = tokens.parse(token)
+        except RefundwatchError:
+            return None
+        known = await self._hub.store.read(GetToken(presented.id))
+        if known is None or not tokens.matches(presented, known.secret_sha256):
+            return None
+        row = known.token
+        expired = row.expires_at is not None and row.expires_at <= self._hub.clock.now()
+        if expired or row.revoked_at is not None:
+            return None
+        return Principal(row.principal, row.roles)
+
+    async def permit(
+        self, principal: Principal, permission: Permission | None, what: str
+    ) -> None:
+        """Raise Forbidden, audited, unless the principal may."""
+        if permission is None:
+            return
+        denial = may(principal, permission)
+        if denial is None:
+            return
+        self._hub.count("auth_denials")
+        if self._denials.allow(principal.id):
+            await self._hub.store.execute(
+                AuditNote(
+                    at=self._hub.clock.now(),
+                    kind="access:denied",
+                    actor=principal.id,
+                    data={"operation": what, "code": denial.code},
+                )
+            )
+        raise Forbidden(denial.sentence, f"policy.{denial.code}")
+
+
+def bearer(request: web.Request) -> str | None:
+    """Return the token of the Authorization header, if there is one."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token else None
+
+
+def is_owner(request: web.Request) -> bool:
+    """Tell whether the daemon's own user calls over the Unix socket without a token."""
+    if "Authorization" in request.headers or request.transport is None:
+        return False
+    sock = request.transport.get_extra_info("socket")
+    if sock is None or sock.family != socket.AF_UNIX:
+        return False
+    credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+    _, uid, _ = _UCRED.unpack(credentials)
+    return bool(uid == os.getuid())

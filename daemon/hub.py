@@ -1,0 +1,39 @@
+"""What every part of the daemon shares: one place to find the parts.
+
+Invariant: nothing here makes a decision; `wiring` puts it together, routes and loops
+use it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from refundwatch.flow.ports import Clock, Log
+    from refundwatch.store.contract import Policy, Store
+
+
+@dataclass(slots=True)
+class Hub:
+    """The running daemon; `draining` turns True once, when it was told to stop."""
+
+    instance: str
+    mode: str
+    version: str
+    policy: Policy
+    store: Store
+    clock: Clock
+    log: Log
+    started_at: datetime
+    draining: bool = False
+    ready: bool = False
+    counters: dict[str, int] = field(default_factory=dict)
+    on_drain: list[Callable[[], None]] = field(default_factory=list)
+
+    def count(self, name: str, by: int = 1) -> None:
+        """Raise one of the process's own counters."""
+        self.counters[name] = self.counters.get(name, 0) + by

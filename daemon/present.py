@@ -1,0 +1,356 @@
+"""From the store's rows to the wire's models.
+
+Invariant: every amount leaves with its currency and exponent; what the caller may do
+is computed by the same rules that decide when it tries.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Final
+
+from refundwatch.api import models as m
+from refundwatch.domain.decision import Verdict, request_sha256
+from refundwatch.domain.money import exponent
+from refundwatch.domain.policy import Denial, Permission, may, may_approve, may_resolve
+from refundwatch.domain.refund import OPERATOR_WORDS, UNSENT, RefundState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from refundwatch.domain.policy import Principal
+    from refundwatch.store import contract as c
+
+S = RefundState
+_ENTRY_FIELDS: Final = ("seq", "at", "kind", "actor", "refund_id", "data")
+
+
+def amount(minor: int, currency: str) -> m.AmountView:
+    """Present an amount in minor units."""
+    return m.AmountView(minor=minor, currency=currency, exponent=exponent(currency))
+
+
+def payment(row: c.PaymentRow) -> m.PaymentView:
+    """Present a payment's balance."""
+
+    def of(minor: int) -> m.AmountView:
+        return amount(minor, row.currency)
+
+    return m.PaymentView.model_validate(
+        {
+            "id": row.id,
+            "account": row.account,
+            "gateway": row.gateway,
+            "gateway_reference": row.gateway_reference,
+            "captured": of(row.captured_minor),
+            "refunded": of(row.refunded_minor),
+            "reserved": of(row.reserved_minor),
+            "external": of(row.external_minor),
+            "refundable": of(row.refundable_minor),
+            "frozen": row.frozen,
+            "knowledge": row.knowledge,
+            "captured_at": row.captured_at,
+            "created_at": row.created_at,
+            "order_reference": row.order_reference,
+            "invoices": [
+                m.InvoiceShareView(number=share.number, amount=of(share.amount_minor))
+                for share in row.invoices
+            ],
+        }
+    )
+
+
+def invoice(row: c.InvoiceRow) -> m.InvoiceView:
+    """Present an invoice with what its payments covered."""
+    return m.InvoiceView(
+        number=row.number,
+        amount=amount(row.amount_minor, row.currency),
+        issued_at=row.issued_at,
+        payments=[
+            m.InvoiceShareView(number=name, amount=amount(minor, row.currency))
+            for name, minor in row.payments
+        ],
+        refunded=amount(row.refunded_minor, row.currency),
+        reserved=amount(row.reserved_minor, row.currency),
+    )
+
+
+def content_sha256(row: c.RefundSummary) -> str:
+    """Pin the exact content of the refund's current revision."""
+    refund = row.refund
+    return request_sha256(
+        refund_id=refund.id,
+        revision=refund.revision,
+        account=refund.account,
+        payment_id=refund.payment_id,
+        amount_minor=refund.amount_minor,
+        currency=refund.currency,
+        exponent=exponent(refund.currency),
+        reason_code=refund.reason_code,
+    )
+
+
+def refund(row: c.RefundSummary) -> m.RefundView:
+    """Present a refund as lists and frames show it."""
+    it = row.refund
+    return m.RefundView(
+        id=it.id,
+        request_id=it.request_id,
+        account=it.account,
+        gateway=row.gateway,
+        connection=it.connection,
+        payment_id=it.payment_id,
+        payment_reference=it.payment_reference,
+        amount=amount(it.amount_minor, it.currency),
+        state=it.state.value,
+        state_word=OPERATOR_WORDS[it.state],
+        revision=it.revision,
+        request_sha256=content_sha256(row),
+        reason_code=it.reason_code,
+        merchant_reference=it.merchant_reference,
+        gateway_reference=it.gateway_reference,
+        required_approvals=it.required_approvals,
+        approvals=row.approvals,
+        approvals_expire_at=it.approvals_expire_at,
+        hold_reason=it.hold_reason,
+        review_reason=it.review_reason,
+        refused_code=it.refused_code,
+        requires_action=it.requires_action,
+        last_status=it.last_status,
+        frozen=row.frozen,
+        attempts=it.attempts,
+        lookups=it.lookups,
+        generation=it.generation,
+        created_at=it.created_at,
+        created_by=row.created_by,
+        updated_at=row.updated_at,
+        first_sent_at=it.first_sent_at,
+        last_sent_at=it.last_sent_at,
+        accepted_at=it.accepted_at,
+        succeeded_at=it.succeeded_at,
+        final_at=it.final_at,
+        due_at=it.due_at,
+        seq=row.seq,
+    )
+
+
+def detail(row: c.RefundDetail, principal: Principal) -> m.RefundDetailView:
+    """Present a refund with everything known, for this caller."""
+    return m.RefundDetailView(
+        refund=refund(row.summary),
+        payment=payment(row.payment),
+        idempotency_key=row.summary.refund.idempotency_key,
+        reason_text=row.reason_text,
+        invoice=row.invoice,
+        decisions=[
+            m.DecisionView(
+                decision=it.kind.value,
+                actor=it.actor,
+                at=it.at,
+                revision=it.revision,
+                reason_code=it.reason_code,
+                reason_text=it.reason_text,
+                valid=it.valid,
+                statement=it.statement.decode("utf-8"),
+            )
+            for it in row.decisions
+        ],
+        attempts=[
+            m.AttemptView(
+                number=it.number,
+                connection=it.connection,
+                opened_at=it.opened_at,
+                closed_at=it.closed_at,
+                outcome=it.outcome,
+                reason=it.reason,
+                status=it.status,
+                duration_ms=it.duration_ms,
+            )
+            for it in row.attempts
+        ],
+        deliveries=[
+            m.DeliveryView(
+                id=it.id,
+                account=it.account,
+                type=it.type,
+                received_at=it.received_at,
+                state=it.state,
+                reason=it.reason,
+            )
+            for it in row.deliveries
+        ],
+        timeline=[entry(it) for it in row.entries],
+        actions=actions(row, principal),
+    )
+
+
+def entry(row: c.AuditRow) -> m.EntryView:
+    """Present one audit entry by its own stored bytes."""
+    stated = json.loads(row.entry)
+    return m.EntryView.model_validate({key: stated[key] for key in _ENTRY_FIELDS})
+
+
+def audit_row(row: c.AuditRow) -> m.AuditRowView:
+    """Present one row of the log for a reader that verifies it."""
+    return m.AuditRowView(
+        seq=row.seq,
+        entry=base64.b64encode(row.entry).decode("ascii"),
+        leaf_hash=row.leaf_hash.hex(),
+    )
+
+
+# --- what the caller may do --------------------------------------------------------
+
+_ACTIONS: Final[tuple[tuple[m.ActionName, Permission, frozenset[RefundState]], ...]] = (
+    ("approve", Permission.REFUND_APPROVE, frozenset({S.AWAITING_APPROVAL})),
+    ("refuse", Permission.REFUND_REFUSE, frozenset({S.AWAITING_APPROVAL})),
+    ("edit", Permission.REFUND_EDIT, frozenset({S.AWAITING_APPROVAL, S.HELD})),
+    ("cancel", Permission.REFUND_CANCEL, UNSENT),
+    ("hold", Permission.REFUND_HOLD, frozenset({S.AWAITING_APPROVAL, S.QUEUED})),
+    ("release", Permission.REFUND_RELEASE, frozenset({S.HELD})),
+    ("resolve", Permission.REFUND_RESOLVE, frozenset({S.REVIEW})),
+    ("lookup", Permission.REFUND_LOOKUP, frozenset({S.UNKNOWN, S.PENDING})),
+)
+
+
+def actions(row: c.RefundDetail, principal: Principal) -> list[m.ActionView]:
+    """Say for each action whether the daemon would accept it now, and why not."""
+    views = []
+    for action, permission, states in _ACTIONS:
+        reason = _denial(row, principal, action, permission, states)
+        views.append(m.ActionView(action=action, allowed=reason is None, reason=reason))
+    return views
+
+
+def _denial(
+    row: c.RefundDetail,
+    principal: Principal,
+    action: m.ActionName,
+    permission: Permission,
+    states: frozenset[RefundState],
+) -> str | None:
+    it = row.summary.refund
+    if it.state not in states:
+        return f"The refund is {OPERATOR_WORDS[it.state]}."
+    if action == "edit" and it.attempts:
+        return "The refund was sent once; its content is fixed."
+    if action == "cancel" and it.ambiguous:
+        return "The refund may have been executed."
+    denied: Denial | None
+    if action == "approve":
+        denied = may_approve(principal, row.editors, _said(row, Verdict.APPROVE))
+    elif action == "resolve":
+        denied = may_resolve(principal, frozenset())
+    else:
+        denied = may(principal, permission)
+    return None if denied is None else denied.sentence
+
+
+def _said(row: c.RefundDetail, verdict: Verdict) -> frozenset[str]:
+    revision = row.summary.refund.revision
+    return frozenset(
+        it.actor
+        for it in row.decisions
+        if it.kind is verdict and it.revision == revision and it.valid
+    )
+
+
+# --- accounts, connections, alarms, metrics, tokens --------------------------------
+
+
+def account(row: c.AccountRow) -> m.AccountView:
+    """Present an account."""
+    return m.AccountView(
+        name=row.name,
+        gateway=row.gateway,
+        timezone=row.timezone,
+        connections=list(row.connections),
+        last_delivery_at=row.last_delivery_at,
+        unmatched=row.unmatched,
+    )
+
+
+def connection(row: c.ConnectionRow) -> m.ConnectionView:
+    """Present a connection's health."""
+    return m.ConnectionView.model_validate(
+        {name: getattr(row, name) for name in m.ConnectionView.model_fields}
+    )
+
+
+def outage(row: c.OutageRow) -> m.OutageView:
+    """Present an outage."""
+    return m.OutageView(
+        connection=row.connection,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        cause=row.cause,
+        sample=row.sample,
+    )
+
+
+def alarm(row: c.AlarmRow) -> m.AlarmView:
+    """Present an alarm."""
+    return m.AlarmView.model_validate(
+        {
+            name: dict(row.detail) if name == "detail" else getattr(row, name)
+            for name in m.AlarmView.model_fields
+        }
+    )
+
+
+def numbers(row: c.ThreeNumbers) -> m.NumbersView:
+    """Present the three numbers of one connection."""
+    return m.NumbersView(
+        connection=row.connection,
+        currency=row.currency,
+        processing={
+            stage: m.PercentilesView(count=p.count, p50=p.p50, p95=p.p95, p99=p.p99)
+            for stage, p in row.processing.items()
+        },
+        requested=row.requested,
+        succeeded=row.succeeded,
+        declined=row.declined,
+        bounced=row.bounced,
+        declined_by=dict(row.declined_by),
+        success_rate=row.success_rate,
+        uptime=row.uptime,
+        observed_seconds=row.observed_seconds,
+        down_seconds=row.down_seconds,
+    )
+
+
+def token(row: c.TokenRow) -> m.TokenView:
+    """Present a token without its secret."""
+    return m.TokenView.model_validate(
+        {
+            "id": row.token_id,
+            "principal": row.principal,
+            "roles": sorted(role.value for role in row.roles),
+            "created_at": row.created_at,
+            "created_by": row.created_by,
+            "expires_at": row.expires_at,
+            "revoked_at": row.revoked_at,
+        }
+    )
+
+
+def bulk(report: c.BulkReport, *, dry_run: bool) -> m.BulkView:
+    """Present what a bulk request did."""
+    return m.BulkView(
+        created=report.created,
+        unchanged=report.unchanged,
+        ids=list(report.ids),
+        problems=[
+            m.RowProblemView(
+                index=it.index, code=it.code, message=it.message, field=it.field
+            )
+            for it in report.problems
+        ],
+        dry_run=dry_run,
+    )
+
+
+def counts(states: Mapping[RefundState, int]) -> dict[m.StateName, int]:
+    """Present refunds by state; states without any are zero."""
+    return {state.value: states.get(state, 0) for state in RefundState}

@@ -1,0 +1,19 @@
+"""Thin handlers: each turns a call into a store's unit of work and presents it.
+
+Invariant: a handler decides nothing; permissions are checked before it runs, rules in
+the store's transaction after it.
+"""
+
+from __future__ import annotations
+
+from daemon.routes import access, accounts, payments, refunds
+from daemon.routes.call import Answer, Call, RouteHandler
+
+HANDLERS: dict[str, RouteHandler] = {
+    **payments.HANDLERS,
+    **refunds.HANDLERS,
+    **accounts.HANDLERS,
+    **access.HANDLERS,
+}
+
+__all__ = ["HANDLERS", "Answer", "Call", "RouteHandler"]

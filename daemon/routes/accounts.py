@@ -1,0 +1,122 @@
+"""Accounts, connections, outages, alarms, the three numbers, the daemon itself.
+
+Invariant: as `daemon.routes` says.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from daemon import present
+from daemon.problems import NotThere
+from daemon.routes.call import Answer, Call, RouteHandler
+from refundwatch.api import models as m
+from refundwatch.errors import AlarmUnknown
+from refundwatch.store import contract as c
+
+DAY_SECONDS: Final = 86_400
+
+
+async def status(call: Call) -> Answer:
+    """Show the daemon as it runs."""
+    return Answer(await present_status(call))
+
+
+async def present_status(call: Call) -> m.StatusView:
+    """Say what runs, for how long, and how far the log is."""
+    hub = call.hub
+    return m.StatusView.model_validate(
+        {
+            "instance": hub.instance,
+            "mode": hub.mode,
+            "version": hub.version,
+            "policy_version": hub.policy.version,
+            "started_at": hub.started_at,
+            "now": call.now,
+            "draining": hub.draining,
+            "last_seq": await hub.store.read(c.LastSeq()),
+        }
+    )
+
+
+async def list_accounts(call: Call) -> Answer:
+    """List accounts."""
+    rows = await call.hub.store.read(c.ListAccounts())
+    return Answer(m.AccountsView(items=[present.account(row) for row in rows]))
+
+
+async def show_account(call: Call) -> Answer:
+    """Show one account."""
+    name = call.parts["account"]
+    for row in await call.hub.store.read(c.ListAccounts()):
+        if row.name == name:
+            return Answer(present.account(row))
+    raise NotThere(f"There is no account {name}.", field="account")
+
+
+async def list_connections(call: Call) -> Answer:
+    """List connections with their health."""
+    rows = await call.hub.store.read(c.ListConnections())
+    return Answer(m.ConnectionsView(items=[present.connection(row) for row in rows]))
+
+
+async def show_connection(call: Call) -> Answer:
+    """Show one connection."""
+    name = f"{call.parts['account']}/{call.parts['connection']}"
+    for row in await call.hub.store.read(c.ListConnections()):
+        if row.id == name:
+            return Answer(present.connection(row))
+    raise NotThere(f"There is no connection {name}.", field="connection")
+
+
+async def list_outages(call: Call) -> Answer:
+    """List outages, newest first."""
+    since = call.now - timedelta(seconds=call.integer("window", DAY_SECONDS))
+    rows = await call.hub.store.read(c.ListOutages(since))
+    return Answer(m.OutagesView(items=[present.outage(row) for row in rows]))
+
+
+async def list_alarms(call: Call) -> Answer:
+    """List alarms, newest first."""
+    rows = await call.hub.store.read(c.ListAlarms(include_closed=call.flag("closed")))
+    return Answer(m.AlarmsView(items=[present.alarm(row) for row in rows]))
+
+
+async def acknowledge(call: Call) -> Answer:
+    """Note that somebody has seen an alarm."""
+    text = call.parts["alarm"]
+    if not text.isascii() or not text.isdigit() or len(text) > 15:  # noqa: PLR2004 - 2^53
+        raise AlarmUnknown(f"There is no alarm {text}.", field="alarm")
+    row = await call.hub.store.execute(
+        c.AcknowledgeAlarm(call.now, call.principal, int(text))
+    )
+    return Answer(present.alarm(row))
+
+
+async def metrics(call: Call) -> Answer:
+    """Show the three numbers by connection."""
+    window = call.integer("window", DAY_SECONDS)
+    rows = await call.hub.store.read(
+        c.GetNumbers(call.now, window, by_currency=call.flag("by_currency"))
+    )
+    return Answer(
+        m.MetricsView(
+            at=call.now,
+            window_seconds=window,
+            items=[present.numbers(row) for row in rows],
+        )
+    )
+
+
+HANDLERS: Final[dict[str, RouteHandler]] = {
+    "status": status,
+    "accounts.list": list_accounts,
+    "accounts.show": show_account,
+    "connections.list": list_connections,
+    "connections.show": show_connection,
+    "outages.list": list_outages,
+    "alarms.list": list_alarms,
+    "alarms.acknowledge": acknowledge,
+    "metrics": metrics,
+}
