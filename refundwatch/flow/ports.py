@@ -126,3 +126,5 @@ class FlowSettings:
     unmatched_keep_seconds: int
     probe_timeout_seconds: float
     hold_declared: Mapping[str, bool]
+    lookup_concurrency: int = 32
+    inbox_concurrency: int = 32

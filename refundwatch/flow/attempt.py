@@ -1,0 +1,301 @@
+"""One attempt: claim, send exactly the claimed request, say what came of it.
+
+Invariant: the intent is durable before the first byte leaves, and only its request is
+sent, once; an attempt whose bytes may have left ends as what the gateway said or as
+unanswered, never as "not executed" by our own reasoning. Where this is cut short the
+row stays `sending`, and becomes `unknown` when its lease ends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, assert_never
+
+from refundwatch.domain.events import GatewayWord, NotExecuted, Refusal, Unanswered
+from refundwatch.domain.refund import IN_FLIGHT
+from refundwatch.flow.exchange import drive
+from refundwatch.flow.loops import trouble
+from refundwatch.flow.ports import NeverSentError, NoAnswerError
+from refundwatch.gateways.contract import (
+    Heard,
+    HttpRequest,
+    NotProcessed,
+    RefundInstruction,
+    RefusedByGateway,
+    Unauthorized,
+    Unsure,
+)
+from refundwatch.store.contract import (
+    ApplyEvent,
+    Claimed,
+    ClaimLost,
+    ClaimRefund,
+    RaiseAlarm,
+    StoredRequest,
+)
+
+if TYPE_CHECKING:
+    from refundwatch.domain.refund import Refund
+    from refundwatch.domain.transition import Applied
+    from refundwatch.flow.equipment import Equipment
+    from refundwatch.flow.exchange import Line
+    from refundwatch.flow.ports import Clock, ConnectionPath
+    from refundwatch.gateways.contract import HttpResponse, Outcome
+    from refundwatch.store.contract import CallRecord
+
+AttemptEvent = GatewayWord | NotExecuted | Unanswered | Refusal
+
+_REST_SECONDS: Final = 1
+"""A connection that says "too much" and no time rests this long."""
+
+
+def instruction_of(
+    refund: Refund, path: ConnectionPath, captured_minor: int | None = None
+) -> RefundInstruction:
+    """Say to the adapter which refund is meant; amounts in ISO 4217 minor units."""
+    return RefundInstruction(
+        account=path.account,
+        payment_reference=refund.payment_reference,
+        merchant_reference=refund.merchant_reference,
+        idempotency_key=refund.idempotency_key,
+        amount_minor=refund.amount_minor,
+        currency=refund.currency,
+        reason_code=refund.reason_code,
+        gateway_reference=refund.gateway_reference,
+        payment_captured_minor=captured_minor,
+    )
+
+
+def to_store(request: HttpRequest) -> StoredRequest:
+    """Give the part of a request that is stored and resent identically."""
+    return StoredRequest(
+        operation=request.operation,
+        method=request.method,
+        target=request.target,
+        headers=request.headers,
+        body=request.body,
+    )
+
+
+def from_store(stored: StoredRequest) -> HttpRequest:
+    """Give the request that moves money, exactly as it was stored."""
+    return HttpRequest(
+        operation=stored.operation,
+        method=stored.method,
+        target=stored.target,
+        headers=stored.headers,
+        body=stored.body,
+        moves_money=True,
+    )
+
+
+class AlteredOrderError(Exception):
+    """The adapter wanted to send another order than the claimed one."""
+
+
+@dataclass(slots=True)
+class _Order:
+    """The one order that may leave, and whether it may have left."""
+
+    line: Line
+    claimed: HttpRequest
+    timeout_seconds: float
+    lease_ends: float
+    clock: Clock
+    was_asked_for: bool = False
+    short_of_funds: bool = False
+    may_have_left: bool = False
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        """Send what the adapter yields; of orders only the claimed one, once."""
+        if not request.moves_money:
+            return await self.line.send(request, self.timeout_seconds)
+        if self.was_asked_for or request != self.claimed:
+            raise AlteredOrderError
+        self.was_asked_for = True
+        try:
+            return await self.line.send(request, self.timeout_seconds, self._leave)
+        except NeverSentError:
+            self.may_have_left = False
+            raise
+
+    def _leave(self) -> None:
+        """Refuse on a short lease, at the last moment before the bytes leave."""
+        if self.lease_ends - self.clock.monotonic() < self.timeout_seconds:
+            raise NeverSentError("lease_too_short")
+        self.may_have_left = True
+
+    def calls(self) -> tuple[CallRecord | None, list[CallRecord]]:
+        """Give the order's own exchange, and the others (a token, a read)."""
+        own = None
+        others = []
+        for call in self.line.calls:
+            if own is None and call.operation == self.claimed.operation:
+                own = call
+            else:
+                others.append(call)
+        return own, others
+
+
+class Attempts:
+    """Opens attempts and brings each to its record."""
+
+    def __init__(self, equipment: Equipment) -> None:
+        """Work with the equipment of the house."""
+        self._at = equipment
+
+    async def make(
+        self, refund: Refund, path: ConnectionPath, request: HttpRequest | None
+    ) -> Applied | ClaimLost:
+        """Claim the refund, send its request, and record the outcome.
+
+        With `request` None the stored one is sent again.
+        """
+        # Counted from before the claim: a slow commit shortens what is left.
+        lease_ends = self._at.clock.monotonic() + self._at.settings.lease_seconds
+        claimed = await self._claim(refund, path, request)
+        if isinstance(claimed, ClaimLost):
+            return claimed
+        self._at.ages.sent(claimed.refund)
+        return await self._send(claimed, path, lease_ends)
+
+    async def _claim(
+        self, refund: Refund, path: ConnectionPath, request: HttpRequest | None
+    ) -> Claimed | ClaimLost:
+        now = self._at.clock.now()
+        return await self._at.store.execute(
+            ClaimRefund(
+                at=now,
+                refund_id=refund.id,
+                revision=refund.revision,
+                connection=path.id,
+                request=to_store(request) if request is not None else None,
+                lease_until=now + timedelta(seconds=self._at.settings.lease_seconds),
+                policy=self._at.policy(),
+            )
+        )
+
+    async def _send(
+        self, claimed: Claimed, path: ConnectionPath, lease_ends: float
+    ) -> Applied:
+        line = self._at.exchanges.line(path)
+        order = _Order(
+            line=line,
+            claimed=from_store(claimed.request),
+            timeout_seconds=min(
+                path.timeout_seconds, self._at.settings.lease_seconds / 2
+            ),
+            lease_ends=lease_ends,
+            clock=self._at.clock,
+        )
+        event = await self._outcome(claimed.refund, path, order)
+        return await self._record(claimed.refund, event, order)
+
+    async def _outcome(
+        self, refund: Refund, path: ConnectionPath, order: _Order
+    ) -> AttemptEvent:
+        """Send, and classify what was observed: sent or not, answered or not."""
+        instruction = instruction_of(refund, path)
+        try:
+            operation = path.gateway.refund(instruction, order.claimed)
+            outcome = await drive(operation, order.send)
+        except NoAnswerError as error:
+            if order.may_have_left:
+                return self._unanswered(refund, str(error))
+            return self._not_executed(refund, str(error))
+        except NeverSentError as error:
+            if order.may_have_left:
+                return self._unanswered(refund, f"after_order:{error}")
+            return self._not_executed(refund, str(error))
+        except Exception as error:  # noqa: BLE001 - the outcome must be recorded
+            self._at.log.problem("attempt_broke", refund=refund.id, **trouble(error))
+            if order.may_have_left:
+                return self._unanswered(refund, "unreadable_answer")
+            return self._not_executed(refund, "broken_before_send")
+        if not order.was_asked_for:
+            # The adapter judged without ordering: nothing of ours was executed.
+            return self._not_executed(refund, "nothing_ordered")
+        order.line.judge(outcome)
+        return self._classified(refund, path, order, outcome)
+
+    def _classified(
+        self, refund: Refund, path: ConnectionPath, order: _Order, outcome: Outcome
+    ) -> AttemptEvent:
+        match outcome:
+            case Heard(word=word, evidence=evidence):
+                due_at = self._at.pace.first_poll(path.gateway.capabilities)
+                return GatewayWord(word, evidence, due_at)
+            case RefusedByGateway(code=code, may_be_echo=may_be_echo):
+                order.short_of_funds = outcome.insufficient_funds
+                return Refusal(
+                    fence=refund.fence,
+                    code=code,
+                    may_be_echo=may_be_echo,
+                    authoritative=path.gateway.capabilities.replay_is_authoritative,
+                    due_at=self._at.pace.look_at(refund),
+                )
+            case Unsure(reason=reason, retry_after_seconds=wait, replayed=replayed):
+                self._rest_if_throttled(path, order, wait)
+                return self._unanswered(refund, reason, wait, key_stuck=replayed)
+            case NotProcessed(reason=reason, retry_after_seconds=wait):
+                self._rest_if_throttled(path, order, wait)
+                return self._not_executed(refund, reason, wait)
+            case Unauthorized(reason=reason, session_expired=expired):
+                ended = order.line.session_may_have_ended(outcome)
+                if expired and ended:
+                    now = self._at.clock.now()
+                    return NotExecuted(refund.fence, "session_expired", due_at=now)
+                return self._not_executed(refund, reason)
+            case _:
+                assert_never(outcome)
+
+    def _not_executed(
+        self, refund: Refund, reason: str, at_least: float | None = None
+    ) -> NotExecuted:
+        due_at = self._at.pace.retry_at(refund, at_least)
+        return NotExecuted(refund.fence, reason, due_at)
+
+    def _unanswered(
+        self,
+        refund: Refund,
+        reason: str,
+        at_least: float | None = None,
+        *,
+        key_stuck: bool = False,
+    ) -> Unanswered:
+        due_at = self._at.pace.look_at(refund, at_least)
+        return Unanswered(refund.fence, reason, due_at, key_stuck)
+
+    def _rest_if_throttled(
+        self, path: ConnectionPath, order: _Order, wait: int | None
+    ) -> None:
+        throttled = any(call.outcome == "throttled" for call in order.line.calls)
+        if throttled or wait is not None:
+            self._at.lanes.rest(path, max(wait or 0, _REST_SECONDS))
+
+    async def _record(
+        self, refund: Refund, event: AttemptEvent, order: _Order
+    ) -> Applied:
+        """Record the outcome first: whatever else is noted can be lost."""
+        call, others = order.calls()
+        applied = await self._at.store.execute(
+            ApplyEvent(self._at.clock.now(), refund.id, event, call)
+        )
+        if applied.after.state not in IN_FLIGHT:
+            self._at.ages.forget(refund.id)
+        await self._at.exchanges.note(others)
+        if order.short_of_funds:
+            await self._warn_of_funds(refund)
+        return applied
+
+    async def _warn_of_funds(self, refund: Refund) -> None:
+        await self._at.store.execute(
+            RaiseAlarm(
+                at=self._at.clock.now(),
+                kind="insufficient_funds",
+                severity="warning",
+                subject=refund.account,
+                detail={"currency": refund.currency},
+            )
+        )

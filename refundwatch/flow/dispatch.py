@@ -1,0 +1,128 @@
+"""Room two: refunds whose turn it is are claimed, sent, and recorded.
+
+Invariant: of one payment at most one refund is on its way; a slow gateway fills its
+own lane and nobody else's; after the room closes no claim is made.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from refundwatch.errors import NotExpressible
+from refundwatch.flow.attempt import instruction_of
+from refundwatch.flow.exchange import order_of
+from refundwatch.flow.loops import Room
+from refundwatch.flow.originals import Original, Originals
+from refundwatch.flow.ports import NeverSentError, NoAnswerError
+from refundwatch.store.contract import ClaimLost, DueSends, HoldUnsent
+
+if TYPE_CHECKING:
+    from refundwatch.domain.refund import Refund
+    from refundwatch.flow.attempt import Attempts
+    from refundwatch.flow.equipment import Equipment
+    from refundwatch.flow.ports import ConnectionPath
+    from refundwatch.gateways.contract import HttpRequest, HttpResponse
+    from refundwatch.store.contract import Committed, DueWork
+
+_LOST_SECONDS: Final = 1
+"""A refund whose claim was lost is left alone this long: its row has just changed."""
+
+_NOT_EXPRESSIBLE: Final = "not_expressible"
+
+
+class Dispatcher(Room[str]):
+    """Sends what is queued."""
+
+    name: ClassVar[str] = "dispatch"
+    wakes_on: ClassVar[frozenset[str]] = frozenset({"send"})
+
+    def __init__(self, equipment: Equipment, attempts: Attempts) -> None:
+        """Open with nothing under way."""
+        super().__init__(equipment, equipment.settings.dispatch_concurrency)
+        self._attempts = attempts
+        self._originals = Originals(equipment)
+        self._payments: set[str] = set()
+
+    def wake(self, committed: Committed) -> None:
+        """Look again also when a connection's health changed: it may be usable."""
+        super().wake(committed)
+        if committed.health:
+            self.bell.ring()
+
+    async def step(self) -> int:
+        """Start sending what is due and has a place on its connection."""
+        at = self.look()
+        await self.at.lanes.see_health(self.at.store)
+        unconfigured: set[str] = set()
+
+        def due(seen: frozenset[str]) -> DueSends:
+            busy = self.at.lanes.busy_accounts() | unconfigured
+            return DueSends(at, self.jobs.free, seen, busy)
+
+        async def start(work: DueWork) -> bool:
+            if not self.at.paths.of_account(work.refund.account):
+                unconfigured.add(work.refund.account)
+            return await self._start(work)
+
+        return await self.fill(due, lambda work: work.refund.id, start)
+
+    async def _start(self, work: DueWork) -> bool:
+        """Start one refund if its payment is free and a connection has a place."""
+        path = self.at.lanes.choose(work.refund.account)
+        payment = work.payment.id
+        if path is None or payment in self._payments:
+            return False
+        lane = self.at.lanes.lane(path)
+        await lane.acquire()
+        self._payments.add(payment)
+
+        def leave() -> None:
+            self._payments.discard(payment)
+            lane.release()
+
+        self.jobs.start(work.refund.id, self._send(work, path), leave)
+        return True
+
+    async def _send(self, work: DueWork, path: ConnectionPath) -> None:
+        original = await self._originals.ready(work, path)
+        if original is None:
+            return
+        request = await self._built(work.refund, path, original)
+        if request is None or self.closing:
+            return
+        done = await self._attempts.make(work.refund, path, request)
+        if isinstance(done, ClaimLost):
+            self.at.lanes.forget_health()
+            self.park(work.refund.id, _LOST_SECONDS)
+            self.at.log.event("claim_lost", refund=work.refund.id, reason=done.reason)
+
+    async def _built(
+        self, refund: Refund, path: ConnectionPath, original: Original
+    ) -> HttpRequest | None:
+        """Build the order; one that the gateway cannot be told is held for people."""
+        line = self.at.exchanges.line(path)
+
+        async def send(request: HttpRequest) -> HttpResponse:
+            return await line.send(request, path.timeout_seconds)
+
+        instruction = instruction_of(refund, path, original.captured_minor)
+        try:
+            request = await order_of(path.gateway.refund(instruction), send)
+        except NotExpressible:
+            request = None
+        except (NeverSentError, NoAnswerError):
+            self.park(refund.id)
+            return None
+        finally:
+            await self.at.exchanges.note(line.calls)
+        if request is None:
+            now = self.at.clock.now()
+            await self.at.store.execute(
+                HoldUnsent(now, refund.id, _NOT_EXPRESSIBLE, alarm=_NOT_EXPRESSIBLE)
+            )
+        return request
+
+    def rest_seconds(self) -> float | None:
+        """Give how long until a refund or a connection may go on by itself."""
+        rests = (super().rest_seconds(), self.at.lanes.rest_seconds())
+        return min((rest for rest in rests if rest is not None), default=None)

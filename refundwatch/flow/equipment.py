@@ -1,0 +1,34 @@
+"""What every room holds in its hands.
+
+Invariant: rooms share these and nothing else; two rooms never talk past them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from refundwatch.flow.exchange import Exchanges
+    from refundwatch.flow.lanes import Lanes
+    from refundwatch.flow.pace import Ages, Pace
+    from refundwatch.flow.ports import Clock, FlowSettings, Log, Paths
+    from refundwatch.store.contract import Policy, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """The store, the wire, the clock and the rules; `policy` gives those of now."""
+
+    store: Store
+    exchanges: Exchanges
+    paths: Paths
+    clock: Clock
+    log: Log
+    settings: FlowSettings
+    policy: Callable[[], Policy]
+    lanes: Lanes
+    pace: Pace
+    ages: Ages

@@ -1,0 +1,346 @@
+"""Room three, the desk: stored deliveries are applied, each once.
+
+Invariant: a word counts only for the refund it matches; a hint counts as what the
+gateway says when it is read again; no delivery is dropped without its reason, and
+money that moved without us ends booked or alarmed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, ClassVar, Final, assert_never
+
+from refundwatch.domain.events import GatewayWord
+from refundwatch.domain.refund import RefundState, Word
+from refundwatch.domain.transition import apply
+from refundwatch.flow.asking import question
+from refundwatch.flow.exchange import Silent
+from refundwatch.flow.lanes import Share
+from refundwatch.flow.loops import Room
+from refundwatch.flow.pace import RETRY_CAP_SECONDS
+from refundwatch.gateways.contract import Absent, EventKind, Found, LookupFailed
+from refundwatch.store.contract import (
+    ApplyDelivery,
+    ApplyDispute,
+    ApplyEvent,
+    CloseAlarm,
+    CloseDelivery,
+    DueInbox,
+    PostponeDelivery,
+    RaiseAlarm,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from refundwatch.domain.refund import Evidence, Refund
+    from refundwatch.flow.asking import Answer
+    from refundwatch.flow.equipment import Equipment
+    from refundwatch.flow.exchange import Ran
+    from refundwatch.flow.ports import ConnectionPath
+    from refundwatch.gateways.contract import Heard, LookupResult, Operation
+    from refundwatch.store.contract import CallRecord, DeliveryItem, InboxJob
+
+_PAID: Final = frozenset({Word.SUCCEEDED, Word.SETTLED})
+_SAYS: Final[dict[Word, frozenset[RefundState]]] = {
+    Word.PENDING: frozenset({RefundState.PENDING}),
+    Word.SUCCEEDED: frozenset({RefundState.SUCCEEDED, RefundState.SETTLED}),
+    Word.SETTLED: frozenset({RefundState.SETTLED}),
+    Word.FAILED: frozenset({RefundState.DECLINED, RefundState.REVERSED}),
+    Word.REVERSED: frozenset({RefundState.REVERSED}),
+    Word.UNSEEN: frozenset(),
+}
+_PROGRESS: Final[dict[Word, int]] = {
+    Word.UNSEEN: 3,
+    Word.PENDING: 0,
+    Word.SUCCEEDED: 1,
+    Word.SETTLED: 2,
+    Word.FAILED: 3,
+    Word.REVERSED: 3,
+}
+_READS_BEHIND: Final = 5
+"""How often a read may lag behind a signed event before the read is believed."""
+
+_UNMATCHED_ALARM_TRIES: Final = 3
+"""A few minutes: by then no intent of ours can still be on its way to the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    """An item that matches a refund, with its own word if it says one."""
+
+    job: InboxJob
+    refund: Refund
+    own: GatewayWord | None
+
+    def is_ahead_of(self, word: Word) -> bool:
+        """Tell whether the item says more than a read that says `word`."""
+        if self.own is None or self.own.word is Word.UNSEEN:
+            return False
+        return _PROGRESS[word] < _PROGRESS[self.own.word]
+
+
+class Inbox(Room[int]):
+    """Applies what was delivered."""
+
+    name: ClassVar[str] = "inbox"
+    wakes_on: ClassVar[frozenset[str]] = frozenset({"inbox"})
+
+    def __init__(self, equipment: Equipment) -> None:
+        """Open with nothing under way."""
+        super().__init__(equipment, equipment.settings.inbox_concurrency)
+        self._share = Share(equipment.paths)
+        self._refunds: set[str] = set()
+
+    async def step(self) -> int:
+        """Start applying what is due, one item a refund at a time."""
+        at = self.look()
+
+        def due(seen: frozenset[int]) -> DueInbox:
+            return DueInbox(at, self.jobs.free, seen, self._share.full_accounts())
+
+        return await self.fill(due, lambda job: job.delivery_id, self._start)
+
+    async def _start(self, job: InboxJob) -> bool:
+        refund = job.refund
+        if refund is None:
+            self.jobs.start(job.delivery_id, self._unmatched_or_other(job))
+            return True
+        path = self.at.lanes.of_refund(refund)
+        leave = self._share.enter(path) if path is not None else _nothing
+        if leave is None or refund.id in self._refunds:
+            if leave is not None:
+                leave()
+            return False
+        self._refunds.add(refund.id)
+
+        def done(give_back: Callable[[], None] = leave) -> None:
+            self._refunds.discard(refund.id)
+            give_back()
+
+        self.jobs.start(job.delivery_id, self._matched(job, refund, path), done)
+        return True
+
+    # --- what is not a word about a refund of ours ---------------------------------
+
+    async def _unmatched_or_other(self, job: InboxJob) -> None:
+        if job.item.kind == EventKind.REFUND:
+            await self._unmatched(job)
+        else:
+            await self._other(job)
+
+    async def _other(self, job: InboxJob) -> None:
+        match job.item.kind:
+            case EventKind.DISPUTE_OPENED | EventKind.DISPUTE_CLOSED as kind:
+                closed = kind == EventKind.DISPUTE_CLOSED
+                await self.at.store.execute(
+                    ApplyDispute(self.at.clock.now(), job.delivery_id, closed=closed)
+                )
+            case _:
+                await self._close(job, "not_about_refunds")
+
+    async def _unmatched(self, job: InboxJob) -> None:
+        """Wait for a row that never comes? Then money moved without us."""
+        now = self.at.clock.now()
+        keep = timedelta(seconds=self.at.settings.unmatched_keep_seconds)
+        if now - job.received_at >= keep:
+            paid = job.item.word in _PAID
+            if not paid:
+                await self._alarm_unmatched(job)
+            await self._close(job, "unmatched", external=paid)
+            return
+        if job.tries == _UNMATCHED_ALARM_TRIES:
+            await self._alarm_unmatched(job)
+        due_at = self.at.pace.after_tries(str(job.delivery_id), job.tries)
+        await self._postpone(job, "unmatched", min(due_at, job.received_at + keep))
+
+    async def _alarm_unmatched(self, job: InboxJob) -> None:
+        await self.at.store.execute(
+            RaiseAlarm(
+                at=self.at.clock.now(),
+                kind="delivery_unmatched",
+                severity="warning",
+                subject=_subject(job),
+                detail={"account": job.account, "type": job.item.type},
+            )
+        )
+
+    # --- a word about a refund of ours ---------------------------------------------
+
+    async def _matched(
+        self, job: InboxJob, refund: Refund, path: ConnectionPath | None
+    ) -> None:
+        if job.item.kind != EventKind.REFUND:
+            await self._other(job)
+            return
+        if job.tries > _UNMATCHED_ALARM_TRIES:
+            await self.at.store.execute(
+                CloseAlarm(self.at.clock.now(), "delivery_unmatched", _subject(job))
+            )
+        letter = _Letter(job, refund, self._own_word(job.item, refund, path))
+        ask = self._question(letter, path)
+        if path is None or ask is None or self._says_nothing_new(letter):
+            await self._apply_own(letter)
+            return
+        async with self.at.lanes.lane(path):
+            ran = await self.at.exchanges.ask(path, ask)
+        await self.at.exchanges.note(ran.calls[:-1])
+        await self._apply_read(letter, ran)
+
+    def _own_word(
+        self, item: DeliveryItem, refund: Refund, path: ConnectionPath | None
+    ) -> GatewayWord | None:
+        """Give the item's own word, if it says one."""
+        if item.word is None or item.evidence is None:
+            return None
+        due_at = None
+        if path is not None:
+            due_at = self.at.pace.first_poll(path.gateway.capabilities)
+        return GatewayWord(item.word, _named(item, item.evidence, refund), due_at)
+
+    def _question(
+        self, letter: _Letter, path: ConnectionPath | None
+    ) -> Callable[[], Operation[LookupResult]] | None:
+        """Give the read that a hint asks for; None where the word stands by itself."""
+        item = letter.job.item
+        if path is None or not item.hint:
+            return None
+        theirs = item.evidence.gateway_reference if item.evidence is not None else None
+        return question(
+            letter.refund, path, by_our_reference=False, gateway_reference=theirs
+        )
+
+    def _says_nothing_new(self, letter: _Letter) -> bool:
+        own, refund = letter.own, letter.refund
+        if own is None or refund.state not in _SAYS[own.word]:
+            return False
+        would = apply(refund, own, self.at.clock.now())
+        return not would.changed and would.alarm is None
+
+    async def _apply_own(self, letter: _Letter) -> None:
+        if letter.own is None:
+            await self._close(letter.job, "no_word")
+            return
+        await self._apply(letter, letter.own, None)
+
+    async def _apply(
+        self, letter: _Letter, event: GatewayWord, call: CallRecord | None
+    ) -> None:
+        command = ApplyDelivery(
+            at=self.at.clock.now(),
+            delivery_id=letter.job.delivery_id,
+            refund_id=letter.refund.id,
+            event=event,
+            call=call,
+        )
+        await self.at.store.execute(command)
+
+    # --- what the gateway says when it is read again -------------------------------
+
+    async def _apply_read(self, letter: _Letter, ran: Ran[Answer]) -> None:
+        match ran.result:
+            case Found(matches=matches) if matches:
+                await self._found(letter, matches, ran.last_call)
+            case Found() | Absent():
+                await self._unread(letter, "not_found_yet", ran.last_call)
+            case LookupFailed(retry_after_seconds=wait):
+                await self._unread(letter, "read_failed", ran.last_call, wait)
+            case Silent():
+                await self._unread(letter, "read_failed", ran.last_call)
+            case _:
+                assert_never(ran.result)
+
+    async def _found(
+        self, letter: _Letter, matches: Sequence[Heard], call: CallRecord | None
+    ) -> None:
+        due_at = letter.own.due_at if letter.own is not None else None
+        *earlier, last = [
+            GatewayWord(heard.word, heard.evidence, due_at) for heard in matches
+        ]
+        for event in earlier:
+            await self._tell(letter.refund, event, None)
+        behind = letter.is_ahead_of(last.word)
+        if behind and letter.job.tries < _READS_BEHIND:
+            # The read lags behind what was signed: take it, and look once more.
+            await self._tell(letter.refund, last, call)
+            await self._postpone(letter.job, "read_behind_event")
+            return
+        if behind:
+            await self._alarm_behind(letter.refund)
+        await self._apply(letter, last, call)
+
+    async def _tell(
+        self, refund: Refund, event: GatewayWord, call: CallRecord | None
+    ) -> None:
+        await self.at.store.execute(
+            ApplyEvent(self.at.clock.now(), refund.id, event, call)
+        )
+
+    async def _alarm_behind(self, refund: Refund) -> None:
+        await self.at.store.execute(
+            RaiseAlarm(
+                at=self.at.clock.now(),
+                kind="delivery_contradicts_read",
+                severity="warning",
+                subject=refund.id,
+            )
+        )
+
+    async def _unread(
+        self,
+        letter: _Letter,
+        reason: str,
+        call: CallRecord | None,
+        wait: float | None = None,
+    ) -> None:
+        """Try later; what was signed counts by itself when nobody can confirm it."""
+        job = letter.job
+        keep = timedelta(seconds=self.at.settings.unmatched_keep_seconds)
+        if self.at.clock.now() - job.received_at >= keep:
+            await self._apply_own(letter)
+            return
+        due_at = self.at.pace.after_tries(
+            str(job.delivery_id), job.tries, wait, RETRY_CAP_SECONDS
+        )
+        await self._postpone(job, reason, due_at, call)
+
+    # --- the end of a job ------------------------------------------------------------
+
+    async def _postpone(
+        self,
+        job: InboxJob,
+        reason: str,
+        due_at: datetime | None = None,
+        call: CallRecord | None = None,
+    ) -> None:
+        later = due_at or self.at.pace.after_tries(str(job.delivery_id), job.tries)
+        await self.at.store.execute(
+            PostponeDelivery(self.at.clock.now(), job.delivery_id, later, reason, call)
+        )
+
+    async def _close(
+        self, job: InboxJob, reason: str, *, external: bool = False
+    ) -> None:
+        await self.at.store.execute(
+            CloseDelivery(self.at.clock.now(), job.delivery_id, reason, external)
+        )
+
+
+def _named(item: DeliveryItem, evidence: Evidence, refund: Refund) -> Evidence:
+    """Call the payment by our name for it, if the item means ours."""
+    names = {item.payment_reference, *item.payment_aliases} - {None}
+    if not names:
+        return evidence
+    if refund.payment_reference in names:
+        return replace(evidence, payment_reference=refund.payment_reference)
+    return replace(evidence, payment_reference=min(name for name in names if name))
+
+
+def _subject(job: InboxJob) -> str:
+    return f"{job.account}/{job.item.payment_reference or job.item.dedupe_id}"
+
+
+def _nothing() -> None:
+    """Give nothing back: nothing was taken."""
