@@ -248,8 +248,10 @@ class AdyenLife(GatewayModel):
     ) -> None:
         """Send one signed notification item."""
         code = currency or payment.currency
+        # A dispute is no booking of ours.
+        booked = {} if event == "CHARGEBACK" else {"bookingDate": offset_text(at, 0)}
         item: Json = {
-            "additionalData": {"bookingDate": offset_text(at, 0), **(extra or {})},
+            "additionalData": {**booked, **(extra or {})},
             "amount": {
                 "currency": code,
                 "value": ADYEN.to_gateway(amount_minor, code),

@@ -33,6 +33,15 @@ _MESSAGES = {
     "SERVICE_UNAVAILABLE": "Service Unavailable.",
 }
 _DESCRIPTIONS = {
+    "INVALID_RESOURCE_ID": (
+        "Specified resource ID does not exist. Please check the resource ID and try "
+        "again."
+    ),
+    "PREVIOUS_REQUEST_IN_PROGRESS": (
+        "A previous request on this resource is currently in progress. Please wait "
+        "for sometime and try again. It is best to space out the initial and the "
+        "subsequent request(s) to avoid receiving this error."
+    ),
     "CAPTURE_FULLY_REFUNDED": "The capture has already been fully refunded",
     "REFUND_CAPTURE_CURRENCY_MISMATCH": (
         "Refund must be in the same currency as the capture"
