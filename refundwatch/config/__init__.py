@@ -4,7 +4,7 @@ Invariant: nothing here opens a secret except `resolve_secret`.
 """
 
 from refundwatch.config.client import ClientConfig, load_client_config
-from refundwatch.config.loading import load_config
+from refundwatch.config.loading import config_digest, load_config
 from refundwatch.config.model import (
     AccountConfig,
     Address,
@@ -47,6 +47,7 @@ __all__ = [
     "StoreConfig",
     "VaultConfig",
     "WebhooksConfig",
+    "config_digest",
     "default_path",
     "effective_settings",
     "load_client_config",

@@ -1,7 +1,7 @@
 """What a client needs to find its daemon: where it is, and with which token.
 
 Invariant: a flag wins over the environment, the environment over the user's file; a
-token is never an argument.
+token is never an argument and never leaves this machine in the clear.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
-from refundwatch.config.paths import user_folder
+from refundwatch.config.model import LOOPBACK, SecretReference
+from refundwatch.config.paths import check_environment, user_folder
 from refundwatch.config.secrets import Secret, resolve_secret
 from refundwatch.config.table import Table
 from refundwatch.errors import ConfigError
@@ -25,7 +27,10 @@ DEFAULT_SERVER: Final = "unix:/run/refundwatch/refundwatch.sock"
 
 @dataclass(frozen=True, slots=True)
 class ClientConfig:
-    """`server` is `unix:/path` or `https://…`; `token` is None for the owner."""
+    """`server` is `unix:/path` or `https://…`; `token` is None for the owner.
+
+    `source` is the user's file, whether it exists or not.
+    """
 
     server: str
     token: Secret | None
@@ -39,47 +44,75 @@ def load_client_config(
 ) -> ClientConfig:
     """Find the daemon and the token for a command or the dashboard.
 
-    `token_file` comes from a flag. Of the environment, `REFUNDWATCH_URL`,
-    `REFUNDWATCH_TOKEN` and `REFUNDWATCH_TOKEN_FILE` are read; of the user's
+    `server` and `token_file` come from flags. Of the environment, `REFUNDWATCH_URL`
+    and either `REFUNDWATCH_TOKEN` or `REFUNDWATCH_TOKEN_FILE` are read; of the user's
     `client.toml`, `server` and `token`.
 
     Raises:
-        ConfigError, SecretUnavailable: a file or a value cannot be used.
+        ConfigError: a file, a variable or an address cannot be used.
+        SecretUnavailable: the token is not where it should be.
     """
     env = os.environ if environment is None else environment
+    check_environment(env)
     path = user_folder(env) / "client.toml"
     from_file, file_token = _read(path)
     chosen = server or env.get("REFUNDWATCH_URL") or from_file or DEFAULT_SERVER
-    if not chosen.startswith(("unix:", "http://", "https://")):
-        raise ConfigError(
-            f"The server {chosen!r} must be unix:/path or https://host.",
-            field="server",
-        )
-    return ClientConfig(chosen, _token(token_file, env) or file_token, str(path))
+    problem = _server_problem(chosen)
+    if problem is not None:
+        raise ConfigError(f"The server {chosen!a} {problem}.", field="server")
+    return ClientConfig(chosen, _token(token_file, env, file_token), str(path))
 
 
-def _token(token_file: Path | None, env: Mapping[str, str]) -> Secret | None:
-    named = token_file or env.get("REFUNDWATCH_TOKEN_FILE")
-    if named:
-        here = Table(Path("flag or environment"), "", "", {"token": f"file:{named}"})
-        here.path = Path.cwd() / "client.toml"
-        return resolve_secret(here.secret("token"))
-    if env.get("REFUNDWATCH_TOKEN"):
-        return Secret(env["REFUNDWATCH_TOKEN"].encode())
+def _server_problem(server: str) -> str | None:
+    if server.startswith("unix:"):
+        absolute = server.removeprefix("unix:").startswith("/")
+        return None if absolute else "must be unix: and an absolute path"
+    try:
+        parts = urlsplit(server)
+        host, user = parts.hostname, parts.username
+    except ValueError:
+        return "is no address"
+    if parts.scheme not in {"http", "https"} or not host:
+        return "must be unix:/path or https://host"
+    if user is not None:
+        return "must not hold credentials: a token has its own place"
+    if parts.scheme == "http" and host not in LOOPBACK:
+        return "must be https: the token would cross the network in the clear"
     return None
 
 
-def _read(path: Path) -> tuple[str | None, Secret | None]:
-    if not path.exists():
-        return None, None
+def _token(
+    token_file: Path | None, env: Mapping[str, str], from_file: SecretReference | None
+) -> Secret | None:
+    named = env.get("REFUNDWATCH_TOKEN_FILE")
+    given = env.get("REFUNDWATCH_TOKEN")
+    if token_file is None and named and given:
+        raise ConfigError(
+            "REFUNDWATCH_TOKEN and REFUNDWATCH_TOKEN_FILE are both set; keep one.",
+            field="REFUNDWATCH_TOKEN",
+        )
+    place = token_file or named
+    if place:
+        return resolve_secret(SecretReference("file", str(place), Path.cwd()), env)
+    if given:
+        return Secret(given.encode("utf-8", "surrogateescape"))
+    # The file's token is fetched last, so that a flag never waits for its program.
+    return None if from_file is None else resolve_secret(from_file, env)
+
+
+def _read(path: Path) -> tuple[str | None, SecretReference | None]:
     try:
         text = path.read_text("utf-8")
         content = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except FileNotFoundError:
+        return None, None
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from error
     table = Table(path, text, "", content)
     server = table.optional_text("server")
-    token = resolve_secret(table.secret("token")) if "token" in content else None
+    token = table.secret("token") if "token" in content else None
     table.seen.add("token")
     table.finish()
     return server, token

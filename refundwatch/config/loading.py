@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import tomllib
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -33,6 +34,7 @@ from refundwatch.config.model import (
     VaultConfig,
     WebhooksConfig,
 )
+from refundwatch.config.paths import service_folder
 from refundwatch.config.table import Table
 from refundwatch.errors import ConfigError
 
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{1,40}")
 _DECIMAL: Final = re.compile(r"(0|[1-9][0-9]{0,14})(\.[0-9]{1,4})?")
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
+_SECRET_WORDS: Final = re.compile(r"secret|password|token|(api|private|hmac)_?key")
 _INSTANCE: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
 
 
@@ -59,7 +62,12 @@ def load_config(path: Path) -> Config:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from error
     root = Table(path, content.decode("utf-8"), "", table)
-    return _Loader(root, hashlib.sha256(content).hexdigest()).load()
+    return _Loader(root, config_digest(content)).load()
+
+
+def config_digest(content: bytes) -> str:
+    """Return the SHA-256 of the file's bytes, in hex: the version of the policy."""
+    return hashlib.sha256(content).hexdigest()
 
 
 class _Loader:
@@ -102,9 +110,7 @@ class _Loader:
         return config
 
     def _store(self, table: Table) -> StoreConfig:
-        folder = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
-        default = f"{folder or '.'}/refundwatch.db"
-        store = StoreConfig(table.file("path", default))
+        store = StoreConfig(_placed(table, "path", "STATE_DIRECTORY", "refundwatch.db"))
         table.finish()
         return store
 
@@ -120,10 +126,8 @@ class _Loader:
         return reference
 
     def _api(self, table: Table) -> ApiConfig:
-        folder = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
-        default = f"{folder or '.'}/refundwatch.sock"
         api = ApiConfig(
-            socket=table.file("socket", default),
+            socket=_placed(table, "socket", "RUNTIME_DIRECTORY", "refundwatch.sock"),
             tcp=table.address("tcp") if "tcp" in table.content else None,
             tls_certificate=table.optional_file("tls_certificate"),
             tls_key=table.optional_file("tls_key"),
@@ -217,8 +221,10 @@ class _Loader:
         table.finish()
         if alarms.command and alarms.url:
             raise table.error("url", "there is one outlet: command or url")
-        if alarms.url and urlsplit(alarms.url).scheme not in {"https", "http"}:
-            raise table.error("url", "must begin with https://")
+        if not all(alarms.command):
+            raise table.error("command", "must hold no empty text")
+        if alarms.url and not _is_guarded(alarms.url, plain_on_loopback=True):
+            raise table.error("url", "must be https:// (http:// only on loopback)")
         return alarms
 
     def _band(self, table: Table) -> BandConfig:
@@ -233,6 +239,8 @@ class _Loader:
         for key in ("auto_below", "one_approval_below"):
             if not _DECIMAL.fullmatch(getattr(band, key)):
                 raise table.error(key, 'must be a decimal text such as "50.00"')
+        if Decimal(band.auto_below) > Decimal(band.one_approval_below):
+            raise table.error("auto_below", "must be at most one_approval_below")
         return band
 
     def _check_bands(self, bands: tuple[BandConfig, ...]) -> None:
@@ -255,7 +263,7 @@ class _Loader:
         return tuple(accounts)
 
     def _account(self, name: str, table: Table, lease_seconds: int) -> AccountConfig:
-        zone = table.text_of("timezone", "UTC")
+        zone = table.text_of("timezone")
         try:
             ZoneInfo(zone)
         except (ZoneInfoNotFoundError, ValueError) as error:
@@ -264,13 +272,20 @@ class _Loader:
             self._secret(table, "webhook_secrets", text)
             for text in table.texts("webhook_secrets")
         )
+        settings = table.text_table("settings")
+        for key in settings:
+            if _SECRET_WORDS.search(key):
+                raise table.error(
+                    f"settings.{key}",
+                    "looks like a secret: credentials and webhook_secrets name those",
+                )
         account = AccountConfig(
             name=name,
             gateway=table.text_of("gateway"),
             timezone=zone,
             connections=self._connections(table.table("connections"), lease_seconds),
             webhook_secrets=secrets,
-            settings=table.text_table("settings"),
+            settings=settings,
             declared_payments=table.one_of(
                 "declared_payments", ("send", "hold"), "send"
             ),
@@ -312,16 +327,41 @@ class _Loader:
                 "timeout_seconds",
                 f"must be at most half of the lease ({lease_seconds} s)",
             )
+        if connection.connect_timeout_seconds > connection.timeout_seconds:
+            raise table.error(
+                "connect_timeout_seconds", "must be at most timeout_seconds"
+            )
         return connection
 
     def _endpoint(self, table: Table) -> str:
         endpoint = table.text_of("endpoint").rstrip("/")
-        parts = urlsplit(endpoint)
-        plain = parts.scheme == "http" and parts.hostname in LOOPBACK and self.sandbox
-        if not parts.hostname or (parts.scheme != "https" and not plain):
+        if not _is_guarded(endpoint, plain_on_loopback=self.sandbox):
             raise table.error(
-                "endpoint", "must be https:// (http:// only on loopback in a sandbox)"
+                "endpoint",
+                "must be a plain https:// address without credentials or query "
+                "(http:// only on loopback in a sandbox)",
             )
-        if parts.username or parts.query or parts.fragment:
-            raise table.error("endpoint", "must be a plain address without credentials")
         return endpoint
+
+
+def _placed(table: Table, key: str, variable: str, name: str) -> Path:
+    """Read a path that the service manager's folder may stand in for."""
+    folder = service_folder(variable, os.environ)
+    if key not in table.content and folder is not None:
+        table.seen.add(key)
+        return folder / name
+    return table.file(key)
+
+
+def _is_guarded(address: str, *, plain_on_loopback: bool) -> bool:
+    """Tell whether an address is HTTPS, or plain HTTP that stays on this machine."""
+    try:
+        parts = urlsplit(address)
+        host = parts.hostname
+        crowded = parts.port == 0 or parts.username is not None
+    except ValueError:
+        return False
+    if not host or crowded or parts.query or parts.fragment:
+        return False
+    plain = parts.scheme == "http" and plain_on_loopback and host in LOOPBACK
+    return parts.scheme == "https" or plain

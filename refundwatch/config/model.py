@@ -29,7 +29,14 @@ class SecretReference:
 
     def __str__(self) -> str:
         """Name the place; a command's arguments might tell too much."""
-        return f"{self.scheme}:{self.rest.split(' ')[0]}"
+        if self.scheme != "command":
+            return f"{self.scheme}:{self.rest}"
+        program, *arguments = self.rest.split(maxsplit=1) or [""]
+        return f"command:{program}{' …' if arguments else ''}"
+
+    def __repr__(self) -> str:
+        """Show what people may see, and no more."""
+        return f"<{self}>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,8 @@ class Address:
 
     def __str__(self) -> str:
         """Write it as it stands in the file."""
-        return f"{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)

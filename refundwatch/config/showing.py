@@ -9,6 +9,7 @@ import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from refundwatch.config.model import (
     AccountConfig,
@@ -18,7 +19,14 @@ from refundwatch.config.model import (
     ConnectionConfig,
     SecretReference,
 )
-from refundwatch.config.table import line_of
+from refundwatch.config.table import nearest_line
+
+# A path that the file does not give is in the folder that this variable names.
+_SERVICE_FOLDERS: Final = {
+    "store.path": "STATE_DIRECTORY",
+    "api.socket": "RUNTIME_DIRECTORY",
+}
+_PARTS: Final = re.compile(r"([^.\[\]]+)(?:\[(\d+)\])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +49,20 @@ def effective_settings(config: Config) -> tuple[Setting, ...]:
 
 
 def _source(path: Path, text: str, given: dict[str, object], key: str) -> str:
-    line = line_of(text, key)
-    if line is not None:
-        return f"{path.name}:{line}"
+    if _is_given(given, key):
+        line = nearest_line(text, key)
+        return f"{path.name}:{line}" if line else path.name
+    variable = _SERVICE_FOLDERS.get(key)
+    return f"${variable}" if variable else "default"
+
+
+def _is_given(given: dict[str, object], key: str) -> bool:
     node: object = given
-    for part in re.sub(r"\[\d+\]", "", key).split("."):
-        if isinstance(node, list):
-            node = node[0] if node else None
+    for part, position in _PARTS.findall(key):
         node = node.get(part) if isinstance(node, dict) else None
-    return path.name if node is not None else "default"
+        if position and isinstance(node, list):
+            node = node[int(position)]
+    return node is not None
 
 
 def _flat(prefix: str, value: object) -> list[tuple[str, str]]:

@@ -11,10 +11,15 @@ from pathlib import Path
 from typing import Final
 
 from refundwatch.config.model import Address, SecretReference
+from refundwatch.config.secrets import reference_problem
 from refundwatch.errors import ConfigError
 
 SCHEMES: Final = ("credential", "file", "command", "env")
 _REQUIRED: Final = object()
+_ADDRESS: Final = re.compile(
+    r"(?:\[(?P<address>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9.-]+)):(?P<port>[0-9]{1,5})"
+)
+_LAST_PORT: Final = 65_535
 
 
 class Table:
@@ -32,8 +37,8 @@ class Table:
 
     def error(self, key: str, message: str) -> ConfigError:
         """Word an error that names file, line and key."""
-        dotted = self.prefix + key
-        line = line_of(self.text, dotted)
+        dotted = (self.prefix + key).rstrip(".")
+        line = nearest_line(self.text, dotted)
         where = f"{self.path}:{line}" if line else f"{self.path}"
         return ConfigError(f"{where}: {dotted}: {message}", field=dotted)
 
@@ -42,7 +47,9 @@ class Table:
         if key in self.content:
             return self.content[key]
         if default is _REQUIRED:
-            raise self.error(key, "is missing")
+            near = difflib.get_close_matches(key, self.content.keys() - self.seen, n=1)
+            hint = f"; is {near[0]} a slip of the pen?" if near else ""
+            raise self.error(key, f"is missing{hint}")
         return default
 
     def text_of(self, key: str, default: object = ...) -> str:
@@ -146,22 +153,27 @@ class Table:
     def address(self, key: str, default: object = ...) -> Address:
         """Read a `host:port`."""
         value = self.text_of(key, default)
-        host, _, port = value.rpartition(":")
-        if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - the last port
-            raise self.error(key, 'must be written "host:port"')
-        return Address(host.strip("[]"), int(port))
+        found = _ADDRESS.fullmatch(value)
+        if found is None or int(found["port"]) > _LAST_PORT:
+            raise self.error(key, 'must be written "host:port" or "[address]:port"')
+        return Address(found["host"] or found["address"], int(found["port"]))
 
     def secret(self, key: str, value: object = ...) -> SecretReference:
         """Read where a secret is kept."""
         text = self.text_of(key) if value is ... else value
         scheme, colon, rest = str(text).partition(":")
+        # The text is never echoed: it may be the secret itself, put here by mistake.
         if scheme not in SCHEMES or not colon or not rest:
             raise self.error(
                 key,
                 "must say where the secret is kept: credential:NAME, file:PATH, "
                 "command:PROGRAM ARGUMENTS (or env:NAME in a sandbox)",
             )
-        return SecretReference(scheme, rest, self.path.parent)
+        reference = SecretReference(scheme, rest, self.path.parent)
+        problem = reference_problem(reference)
+        if problem is not None:
+            raise self.error(key, problem)
+        return reference
 
     def finish(self) -> None:
         """Refuse every key that nobody asked for, with the nearest known one."""
@@ -170,6 +182,16 @@ class Table:
                 near = difflib.get_close_matches(key, self.seen, n=1)
                 hint = f"; did you mean {near[0]}?" if near else ""
                 raise self.error(key, f"is not known here{hint}")
+
+
+def nearest_line(text: str, dotted: str) -> int | None:
+    """Find the line of a key, or of the nearest table around it."""
+    while dotted:
+        line = line_of(text, dotted)
+        if line is not None:
+            return line
+        dotted = dotted.rpartition(".")[0]
+    return None
 
 
 def line_of(text: str, dotted: str) -> int | None:
