@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from refundwatch.flow.intake import Intake
     from refundwatch.flow.ports import Clock, Log
     from refundwatch.store.contract import Policy, Store
 
@@ -26,6 +27,7 @@ class Hub:
     version: str
     policy: Policy
     store: Store
+    intake: Intake
     clock: Clock
     log: Log
     started_at: datetime

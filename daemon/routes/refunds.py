@@ -22,13 +22,8 @@ if TYPE_CHECKING:
 
 async def create(call: Call) -> Answer:
     """Request one refund; the same request again answers with the same refund."""
-    command = c.CreateRefund(
-        at=call.now,
-        principal=call.principal,
-        refund=new_refund(call.model(m.RefundBody)),
-        policy=call.hub.policy,
-    )
-    made = await call.hub.store.execute(command)
+    new = new_refund(call.model(m.RefundBody))
+    made = await call.hub.intake.create(call.principal, new)
     row = await _detail(call, made.refund.id)
     view = m.CreatedRefundView(created=made.created, refund=present.refund(row.summary))
     return Answer(view, 201 if made.created else 200)
@@ -37,14 +32,11 @@ async def create(call: Call) -> Answer:
 async def create_many(call: Call) -> Answer:
     """Request many refunds, all or nothing."""
     body = call.model(m.RefundsBody)
-    command = c.CreateRefunds(
-        at=call.now,
-        principal=call.principal,
-        refunds=tuple(new_refund(row) for row in body.refunds),
-        policy=call.hub.policy,
+    report = await call.hub.intake.create_many(
+        call.principal,
+        tuple(new_refund(row) for row in body.refunds),
         dry_run=body.dry_run,
     )
-    report = await call.hub.store.execute(command)
     status = 422 if report.problems else 200
     return Answer(present.bulk(report, dry_run=body.dry_run), status)
 
@@ -100,10 +92,12 @@ def deciding(verdict: Verdict, body_kind: type[m.DecisionBody]) -> RouteHandler:
         body = call.model(body_kind)
         row = await _detail(call, call.parts["refund"])
         amount_minor: int | None = None
+        refund_reason_code: str | None = None
         resolution: Resolution | None = None
         evidence: Mapping[str, str] = {}
         if isinstance(body, m.EditBody):
             amount_minor = body.amount_minor
+            refund_reason_code = body.refund_reason_code
         if isinstance(body, m.ResolveBody):
             resolution, evidence = Resolution(body.resolution), body.evidence
         decided = await call.hub.store.execute(
@@ -118,6 +112,7 @@ def deciding(verdict: Verdict, body_kind: type[m.DecisionBody]) -> RouteHandler:
                 policy=call.hub.policy,
                 reason_text=body.reason_text,
                 amount_minor=amount_minor,
+                refund_reason_code=refund_reason_code,
                 resolution=resolution,
                 evidence=evidence,
             )

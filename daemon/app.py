@@ -1,0 +1,99 @@
+"""The operator API as an application: the route table turned into handlers.
+
+Invariant: every route of `refundwatch.api.paths` is served, by one wrapper that reads,
+authenticates, checks the permission, and only then calls the handler.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from daemon import problems
+from daemon.auth import Doorkeeper
+from daemon.guard import Gatekeeper, read_body
+from daemon.reading import parse_body, parse_query
+from daemon.routes import HANDLERS, Call
+from refundwatch.api.openapi import document
+from refundwatch.api.paths import PREFIX, ROUTES
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from daemon.feed import Feed
+    from daemon.hub import Hub
+    from refundwatch.api.paths import Route
+
+BODY_LIMIT_BYTES: Final = 1024 * 1024
+BULK_LIMIT_BYTES: Final = 8 * 1024 * 1024
+_UNROUTED: Final = frozenset({"events", "openapi"})
+
+
+def build_app(hub: Hub, gate: Gatekeeper, feed: Feed) -> web.Application:
+    """Build the operator API."""
+    app = web.Application(
+        middlewares=[problems.guard(hub)], client_max_size=BULK_LIMIT_BYTES
+    )
+    door = Doorkeeper(hub)
+    for route in ROUTES:
+        path = PREFIX + route.path
+        if route.name == "events":
+            app.router.add_get(path, _feeding(door, route, feed))
+        elif route.name == "openapi":
+            app.router.add_get(path, _describing(door, route, hub))
+        else:
+            app.router.add_route(route.method, path, _serving(hub, door, gate, route))
+    app.on_shutdown.append(feed.close_all)
+    return app
+
+
+def _serving(
+    hub: Hub, door: Doorkeeper, gate: Gatekeeper, route: Route
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    handler = HANDLERS[route.name]
+    limit = BULK_LIMIT_BYTES if route.name.endswith(".bulk") else BODY_LIMIT_BYTES
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        principal = await door.admit(request, route)
+        query = parse_query(route, request.query)
+        content = await read_body(request, gate)
+        if len(content) > limit:
+            raise web.HTTPRequestEntityTooLarge(limit, len(content))
+        body = parse_body(route, content, request.content_type)
+        answer = await handler(Call(hub, principal, request.match_info, query, body))
+        return web.Response(
+            status=answer.status or route.status,
+            body=answer.model.model_dump_json().encode(),
+            content_type="application/json",
+            headers={"Cache-Control": "no-store"},
+        )
+
+    return serve
+
+
+def _feeding(
+    door: Doorkeeper, route: Route, feed: Feed
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def serve(request: web.Request) -> web.StreamResponse:
+        principal = await door.admit(request, route)
+        since = parse_query(route, request.query).get("since")
+        return await feed.serve(
+            request, principal, since if isinstance(since, int) else None, door
+        )
+
+    return serve
+
+
+def _describing(
+    door: Doorkeeper, route: Route, hub: Hub
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    text = json.dumps(document(hub.version)).encode()
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        await door.admit(request, route)
+        parse_query(route, request.query)
+        return web.Response(body=text, content_type="application/json")
+
+    return serve

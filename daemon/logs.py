@@ -1,0 +1,91 @@
+"""Structured logs on stderr: an event name and fields, JSON or text.
+
+Invariant: a field whose name speaks of a secret is never written, whatever it holds.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+if TYPE_CHECKING:
+    from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
+
+SECRET_WORDS: Final = (
+    "token",
+    "secret",
+    "password",
+    "authorization",
+    "credential",
+    "signature",
+    "api_key",
+    "body",
+    "customer",
+    "email",
+)
+_LEVELS: Final = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+
+
+class StructLog:
+    """The daemon's log, as the rooms see it."""
+
+    def __init__(self, logger: FilteringBoundLogger) -> None:
+        """Write through this logger."""
+        self._logger = logger
+
+    def event(self, name: str, **fields: str | float | None) -> None:
+        """Write one event."""
+        self._logger.info(name, **fields)
+
+    def problem(self, name: str, **fields: str | float | None) -> None:
+        """Write one event that somebody should look at."""
+        self._logger.warning(name, **fields)
+
+
+def open_log(level: str, form: str) -> StructLog:
+    """Configure logging once; `form` is `auto`, `json` or `text`."""
+    as_json = form == "json" or (form == "auto" and not sys.stderr.isatty())
+    renderer = (
+        structlog.processors.JSONRenderer()
+        if as_json
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            redact,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    logger: FilteringBoundLogger = structlog.get_logger()
+    _quiet_libraries()
+    return StructLog(logger)
+
+
+def redact(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Replace what a field of such a name holds."""
+    del logger, method
+    for name in event:
+        if name != "event" and any(word in name.lower() for word in SECRET_WORDS):
+            event[name] = "[redacted]"
+    return event
+
+
+def _quiet_libraries() -> None:
+    """Keep libraries from writing requests, headers or bodies to the log."""
+    for name in ("aiohttp", "aiosqlite", "asyncio", "apscheduler"):
+        library = logging.getLogger(name)
+        library.handlers = [logging.NullHandler()]
+        library.propagate = False

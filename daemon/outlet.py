@@ -1,0 +1,126 @@
+"""The alarms' one way out: a program, or an address.
+
+Invariant: an alarm is marked as sent only after the outlet took it; one that could not
+be sent is tried again, for ever, and nothing waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+
+from refundwatch.store.contract import ListAlarms, MarkAlarmsSent
+
+if TYPE_CHECKING:
+    from daemon.hub import Hub
+    from refundwatch.config import AlarmsConfig
+    from refundwatch.store.contract import AlarmRow, Committed
+
+SECONDS: Final = 15.0
+FIRST_PAUSE_SECONDS: Final = 2.0
+LONGEST_PAUSE_SECONDS: Final = 300.0
+
+
+class Outlet:
+    """Sends open alarms that have not left yet."""
+
+    def __init__(self, hub: Hub, config: AlarmsConfig) -> None:
+        """Use the command or the address of the configuration, or neither."""
+        self._hub = hub
+        self._config = config
+        self._bell = asyncio.Event()
+        self._bell.set()
+        self._pause = FIRST_PAUSE_SECONDS
+
+    def wake(self, committed: Committed) -> None:
+        """Look again when a commit touched an alarm."""
+        if "alarm" in committed.touched:
+            self._bell.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Send alarms as they come until told to stop."""
+        if not self._config.command and self._config.url is None:
+            await stop.wait()
+            return
+        stopped = asyncio.ensure_future(stop.wait())
+        try:
+            while not stop.is_set():
+                self._bell.clear()
+                again = None if await self.step() else self._pause
+                rung = asyncio.ensure_future(self._bell.wait())
+                await asyncio.wait(
+                    {rung, stopped},
+                    timeout=again,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                rung.cancel()
+        finally:
+            stopped.cancel()
+
+    async def step(self) -> bool:
+        """Send what waits; False when something could not leave."""
+        for alarm in await self._hub.store.read(ListAlarms(unsent_only=True)):
+            if not await self._send(alarm):
+                self._hub.count("alarm_outlet_failures")
+                self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
+                return False
+            await self._hub.store.execute(
+                MarkAlarmsSent(self._hub.clock.now(), (alarm.id,))
+            )
+            self._pause = FIRST_PAUSE_SECONDS
+        return True
+
+    async def _send(self, alarm: AlarmRow) -> bool:
+        content = json.dumps(
+            {
+                "instance": self._hub.instance,
+                "mode": self._hub.mode,
+                "id": alarm.id,
+                "kind": alarm.kind,
+                "severity": alarm.severity,
+                "subject": alarm.subject,
+                "opened_at": alarm.opened_at.isoformat(),
+                "detail": dict(alarm.detail),
+            }
+        ).encode()
+        try:
+            async with asyncio.timeout(SECONDS):
+                if self._config.command:
+                    return await self._run(content)
+                return await self._post(content)
+        except (OSError, TimeoutError, aiohttp.ClientError) as error:
+            self._hub.log.problem("alarm:unsent", error=type(error).__name__)
+            return False
+
+    async def _run(self, content: bytes) -> bool:
+        process = await asyncio.create_subprocess_exec(
+            *self._config.command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        try:
+            await process.communicate(content)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        if process.returncode:
+            self._hub.log.problem("alarm:unsent", exit_code=process.returncode)
+        return process.returncode == 0
+
+    async def _post(self, content: bytes) -> bool:
+        timeout = aiohttp.ClientTimeout(total=SECONDS)
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.post(
+                str(self._config.url),
+                data=content,
+                headers={"Content-Type": "application/json"},
+                allow_redirects=False,
+            ) as response,
+        ):
+            return response.status < 300  # noqa: PLR2004 - HTTP's own border

@@ -1,0 +1,56 @@
+"""The public listener: `POST /webhooks/{account}` and nothing else.
+
+Invariant: 2xx is answered only after the delivery is durable; a stranger learns
+nothing, and changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from daemon.guard import Gatekeeper, read_body
+from refundwatch.gateways.contract import RawDelivery
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from daemon.hub import Hub
+    from refundwatch.flow.confirm import Receptionist
+
+
+def build_webhooks(
+    hub: Hub, receptionist: Receptionist, gate: Gatekeeper, body_limit_bytes: int
+) -> web.Application:
+    """Build the webhook listener's application."""
+    app = web.Application(client_max_size=body_limit_bytes, middlewares=[_quiet(hub)])
+
+    async def receive(request: web.Request) -> web.Response:
+        body = await read_body(request, gate)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        reception = await receptionist.receive(
+            request.match_info["account"], RawDelivery(headers, body)
+        )
+        return web.Response(status=reception.status, body=reception.body)
+
+    app.router.add_post("/webhooks/{account}", receive)
+    return app
+
+
+def _quiet(hub: Hub) -> Callable[..., Awaitable[web.StreamResponse]]:
+    @web.middleware
+    async def quiet(
+        request: web.Request,
+        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    ) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            return web.Response(status=error.status)
+        except Exception as error:  # noqa: BLE001 - the border of the daemon
+            hub.count("webhook_crashes")
+            hub.log.problem("webhook:crash", error=type(error).__name__)
+            return web.Response(status=503)
+
+    return quiet
