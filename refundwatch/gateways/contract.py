@@ -36,8 +36,8 @@ Operation = Generator["HttpRequest", "HttpResponse", T]
 class HttpRequest:
     """One request; `target` is a path with query below the connection's endpoint.
 
-    An absolute `https://` target is allowed only where the adapter checked its host
-    against its own list (PayPal's certificates). `headers` hold no credential until
+    An absolute target is allowed only where the adapter checked it against its own
+    list (PayPal's certificates); it is `https`, or a sandbox's loopback. `headers` hold no credential until
     `authorize`, and neither they nor the body are ever shown.
     `reusable` marks an answer that may be kept by target (certificates).
     """

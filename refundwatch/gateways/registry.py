@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from refundwatch.errors import GatewayUnknown
 from refundwatch.gateways.adyen.adapter import Adyen
+from refundwatch.gateways.paypal.adapter import PayPal
+from refundwatch.gateways.paypal.adapter import PayPal
 from refundwatch.gateways.stripe.adapter import Stripe
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from refundwatch.gateways.contract import Gateway
 
 _GATEWAYS: Final[Mapping[str, Gateway]] = MappingProxyType(
-    {"adyen": Adyen(), "stripe": Stripe()}
+    {"adyen": Adyen(), "paypal": PayPal(), "stripe": Stripe()}
 )
 
 NAMES: Final = tuple(sorted(_GATEWAYS))

@@ -31,6 +31,12 @@ ADYEN = AccountView(
     "https://checkout-test.adyen.com/v72",
     {"merchant_account": "RefundwatchTestECOM"},
 )
+PAYPAL = AccountView(
+    "paypal-us",
+    "sandbox",
+    "https://api-m.sandbox.paypal.com",
+    {"webhook_id": "1JE4291016473214C"},
+)
 
 
 @dataclass(frozen=True)
@@ -87,4 +93,7 @@ STRIPE_REFUND = RefundInstruction(
 )
 ADYEN_REFUND = replace(
     STRIPE_REFUND, account=ADYEN, payment_reference="993617894903480A"
+)
+PAYPAL_REFUND = replace(
+    STRIPE_REFUND, account=PAYPAL, payment_reference="2GG279541U471931P"
 )

@@ -1,0 +1,1 @@
+"""PayPal: OAuth2, JSON answers, decimal amounts, webhooks signed by certificate."""
