@@ -37,8 +37,8 @@ class HttpRequest:
     """One request; `target` is a path with query below the connection's endpoint.
 
     An absolute target is allowed only where the adapter checked it against its own
-    list (PayPal's certificates); it is `https`, or a sandbox's loopback. `headers` hold no credential until
-    `authorize`, and neither they nor the body are ever shown.
+    list (PayPal's certificates); it is `https`, or a sandbox's loopback. `headers`
+    hold no credential until `authorize`, and neither they nor the body are ever shown.
     `reusable` marks an answer that may be kept by target (certificates).
     """
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 from refundwatch.errors import GatewayUnknown
 from refundwatch.gateways.adyen.adapter import Adyen
 from refundwatch.gateways.paypal.adapter import PayPal
-from refundwatch.gateways.paypal.adapter import PayPal
 from refundwatch.gateways.stripe.adapter import Stripe
 
 if TYPE_CHECKING:
