@@ -43,15 +43,17 @@ class Query(Generic[R]):
 class Sealer(Protocol):
     """Seals and opens columns; `refundwatch.security.vault` offers it."""
 
-    def seal(self, table: str, primary_key: str, column: str, plain: bytes) -> bytes:
+    def seal(self, table: str, primary_key: str, column: str, plain: bytes, /) -> bytes:
         """Return the ciphertext bound to table, row and column."""
         ...
 
-    def open(self, table: str, primary_key: str, column: str, sealed: bytes) -> bytes:
+    def open(
+        self, table: str, primary_key: str, column: str, sealed: bytes, /
+    ) -> bytes:
         """Return the plain bytes, or raise when anything was moved or changed."""
         ...
 
-    def blind_index(self, column: str, value: str) -> bytes:
+    def blind_index(self, column: str, value: str, /) -> bytes:
         """Return the index by which an exact value can be found again."""
         ...
 
@@ -99,6 +101,9 @@ class ConnectionSpec:
 class OpenHouse(Command[None]):
     """Check the immutable ids, record the configuration, and audit its digest.
 
+    A connection without call or probe for longer than `observation_gap_seconds` was
+    not observed; twice the probe interval and a timeout is a good value.
+
     Raises:
         StoreMismatch: instance, mode or an account's gateway differ from the store's.
     """
@@ -110,6 +115,7 @@ class OpenHouse(Command[None]):
     version: str
     accounts: tuple[AccountSpec, ...]
     connections: tuple[ConnectionSpec, ...]
+    observation_gap_seconds: float = 90.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +129,86 @@ class AbandonAttempts(Command[tuple[str, ...]]):
     at: datetime
     due_at: datetime
     all_open: bool
+
+
+# --- the vault's keys -------------------------------------------------------------
+
+
+class KeyRow(Protocol):
+    """A wrapped data key; `refundwatch.security.vault.WrappedKey` is one."""
+
+    @property
+    def dek_id(self) -> int:
+        """Give the key's number."""
+
+    @property
+    def kek_id(self) -> str:
+        """Name the key it is wrapped under."""
+
+    @property
+    def wrapped(self) -> bytes:
+        """Give the wrapped bytes."""
+
+    @property
+    def created_at(self) -> datetime:
+        """Give when it was made."""
+
+    @property
+    def uses(self) -> int:
+        """Count what was sealed with it."""
+
+    @property
+    def state(self) -> str:
+        """Say what it is for: current, decrypt_only or index."""
+
+
+class KeyCheckRow(Protocol):
+    """A known sealed value; `refundwatch.security.vault.KeyCheck` is one."""
+
+    @property
+    def kek_id(self) -> str:
+        """Name the key it was sealed under."""
+
+    @property
+    def sealed(self) -> bytes:
+        """Give the sealed value."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """A wrapped data key as it is stored."""
+
+    dek_id: int
+    kek_id: str
+    wrapped: bytes = field(repr=False)
+    created_at: datetime
+    uses: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCheck:
+    """A key's check value as it is stored."""
+
+    kek_id: str
+    sealed: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKeys:
+    """Everything a vault needs of the store to begin."""
+
+    keys: tuple[StoredKey, ...]
+    checks: tuple[StoredCheck, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SaveKeys(Command[None]):
+    """Insert or replace wrapped keys and check values; audited without the bytes."""
+
+    at: datetime
+    keys: tuple[KeyRow, ...] = field(default=(), repr=False)
+    checks: tuple[KeyCheckRow, ...] = field(default=(), repr=False)
 
 
 # --- payments and invoices --------------------------------------------------------
@@ -300,8 +386,10 @@ class DecideRefund(Command["Decided"]):
     """Record a person's decision as its statement's bytes, and act on it.
 
     `revision` and `request_sha256` are what the client displayed; when they do not
-    fit the row the decision is refused. A resolution needs a second, different
-    person who says the same; until then the refund stays in review.
+    fit the row the decision is refused. An approval must name both. A resolution
+    needs a second, different person who says the same; until then the refund stays in
+    review. An edit changes `amount_minor` and the refund's own `refund_reason_code`,
+    where given; `reason_code` says why anybody decided.
 
     Raises:
         RefundUnknown, StaleRevision, StateConflict, DecisionDenied: nothing stored.
@@ -317,6 +405,7 @@ class DecideRefund(Command["Decided"]):
     policy: Policy
     reason_text: str | None = field(default=None, repr=False)
     amount_minor: int | None = None
+    refund_reason_code: str | None = None
     resolution: Resolution | None = None
     evidence: Mapping[str, str] = field(default_factory=dict)
 
@@ -910,6 +999,11 @@ class Change:
     actor: str
     refund_id: str | None
     refund: RefundSummary | None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadKeys(Query[StoredKeys]):
+    """The vault's wrapped keys and check values."""
 
 
 @dataclass(frozen=True, slots=True)

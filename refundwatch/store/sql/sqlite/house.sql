@@ -1,0 +1,62 @@
+-- name: note_usage
+UPDATE data_key SET uses = max(uses, ?2) WHERE dek_id = ?1
+
+-- name: house
+SELECT * FROM house
+
+-- name: found
+INSERT INTO house (id, instance, mode, config_digest, version, founded_at, opened_at)
+VALUES (1, :instance, :mode, :digest, :version, :at, :at)
+
+-- name: reopen
+UPDATE house SET config_digest = :digest, version = :version, opened_at = :at
+
+-- name: account
+SELECT * FROM account WHERE name = ?
+
+-- name: unconfigure_accounts
+UPDATE account SET configured = 0
+
+-- name: put_account
+INSERT INTO account (name, gateway, timezone, configured, created_at)
+VALUES (?, ?, ?, 1, ?)
+ON CONFLICT (name) DO UPDATE SET timezone = excluded.timezone, configured = 1
+
+-- name: unconfigure_connections
+UPDATE connection SET configured = 0
+
+-- name: put_connection
+INSERT INTO connection (id, account, name, endpoint, position, configured)
+VALUES (?, ?, ?, ?, ?, 1)
+ON CONFLICT (id) DO UPDATE SET
+    endpoint = excluded.endpoint, position = excluded.position, configured = 1
+
+-- name: sending
+SELECT * FROM refund WHERE state = 'sending' ORDER BY last_sent_at, id
+
+-- name: lease_ended
+SELECT refund.* FROM attempt JOIN refund ON refund.id = attempt.refund_id
+WHERE attempt.closed_at IS NULL AND attempt.lease_until < ?
+  AND refund.state = 'sending'
+ORDER BY attempt.lease_until, refund.id
+
+-- name: close_attempt
+UPDATE attempt SET closed_at = ?, outcome = 'unknown', reason = ?
+WHERE refund_id = ? AND closed_at IS NULL
+
+-- name: put_key
+INSERT INTO data_key (dek_id, kek_id, wrapped, created_at, uses, state)
+VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (dek_id) DO UPDATE SET
+    kek_id = excluded.kek_id, wrapped = excluded.wrapped,
+    uses = max(uses, excluded.uses), state = excluded.state
+
+-- name: put_check
+INSERT INTO key_check (kek_id, sealed) VALUES (?, ?)
+ON CONFLICT (kek_id) DO UPDATE SET sealed = excluded.sealed
+
+-- name: keys
+SELECT * FROM data_key ORDER BY dek_id
+
+-- name: checks
+SELECT * FROM key_check ORDER BY kek_id

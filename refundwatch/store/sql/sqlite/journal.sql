@@ -1,0 +1,6 @@
+-- name: newest
+SELECT seq, leaf_hash FROM audit_entry ORDER BY seq DESC LIMIT 1
+
+-- name: append
+INSERT INTO audit_entry (seq, entry, leaf_hash, at, kind, actor, refund_id)
+VALUES (?, ?, ?, ?, ?, ?, ?)

@@ -1,0 +1,28 @@
+-- name: enter_state
+INSERT INTO state_count (account, connection, state, count) VALUES (?, ?, ?, 1)
+ON CONFLICT (account, connection, state) DO UPDATE SET count = count + 1
+
+-- name: leave_state
+UPDATE state_count SET count = count - 1
+WHERE account = ? AND connection = ? AND state = ?
+
+-- name: count_states
+SELECT state, sum(count) AS count FROM state_count GROUP BY state
+
+-- name: add_tally
+INSERT INTO tally (grain, starts_at, subject, currency, measure, code, bucket, amount)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (grain, starts_at, subject, currency, measure, code, bucket)
+DO UPDATE SET amount = amount + excluded.amount
+
+-- name: drop_minutes
+DELETE FROM tally WHERE grain = 'minute' AND starts_at < ?
+
+-- name: sum_tallies
+SELECT subject, currency, measure, code, bucket, sum(amount) AS amount
+FROM tally
+WHERE grain = ? AND starts_at >= ? AND starts_at < ?
+GROUP BY subject, currency, measure, code, bucket
+
+-- name: configured_connections
+SELECT id, account FROM connection WHERE configured = 1 ORDER BY account, position

@@ -1,0 +1,157 @@
+"""The house itself: whose store this is, its configuration, its keys, its restart.
+
+Invariant: instance, mode and an account's gateway are written once and never differ
+again; every load of a configuration is in the audit log with its digest.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from refundwatch.domain.events import ProcessDied
+from refundwatch.domain.policy import SYSTEM
+from refundwatch.errors import StoreMismatch
+from refundwatch.store.contract import (
+    AbandonAttempts,
+    AuditNote,
+    LoadKeys,
+    OpenHouse,
+    SaveKeys,
+    StoredCheck,
+    StoredKey,
+    StoredKeys,
+)
+from refundwatch.store.rows import micros, moment, refund_from_row
+from refundwatch.store.sql import named_queries
+from refundwatch.store.sqlite.registry import Reading, question, unit
+
+if TYPE_CHECKING:
+    from refundwatch.domain.canonical import JsonValue
+    from refundwatch.store.rows import SqlValue
+    from refundwatch.store.sqlite.transaction import Transaction
+
+_SQL = named_queries("sqlite", "house")
+
+
+@unit(OpenHouse)
+def _open_house(tx: Transaction, command: OpenHouse) -> None:
+    house = tx.one(_SQL["house"])
+    values: dict[str, SqlValue] = {
+        "instance": command.instance,
+        "mode": command.mode,
+        "digest": command.config_digest,
+        "version": command.version,
+        "at": micros(command.at),
+    }
+    if house is None:
+        tx.change(_SQL["found"], values)
+    else:
+        _must_equal("instance", house["instance"], command.instance)
+        _must_equal("mode", house["mode"], command.mode)
+        tx.change(_SQL["reopen"], values)
+    _put_accounts(tx, command)
+    _put_connections(tx, command)
+    data = {
+        "config_digest": command.config_digest,
+        "version": command.version,
+        "instance": command.instance,
+        "mode": command.mode,
+        "accounts": [account.name for account in command.accounts],
+    }
+    tx.append(command.at, "config:loaded", SYSTEM.id, None, data)
+
+
+def _put_accounts(tx: Transaction, command: OpenHouse) -> None:
+    tx.change(_SQL["unconfigure_accounts"])
+    for account in command.accounts:
+        known = tx.one(_SQL["account"], (account.name,))
+        if known is not None:
+            what = f"gateway of account {account.name}"
+            _must_equal(what, known["gateway"], account.gateway)
+        values = (account.name, account.gateway, account.timezone, micros(command.at))
+        tx.change(_SQL["put_account"], values)
+
+
+def _put_connections(tx: Transaction, command: OpenHouse) -> None:
+    tx.change(_SQL["unconfigure_connections"])
+    for position, path in enumerate(command.connections):
+        values = (path.id, path.account, path.name, path.endpoint, position)
+        tx.change(_SQL["put_connection"], values)
+
+
+def _must_equal(what: str, stored: str, given: str) -> None:
+    if stored != given:
+        raise StoreMismatch(
+            f"The store's {what} is {stored}, the configuration says {given}. "
+            "It never changes: use another data folder, or correct the configuration."
+        )
+
+
+@unit(AbandonAttempts)
+def _abandon(tx: Transaction, command: AbandonAttempts) -> tuple[str, ...]:
+    if command.all_open:
+        rows, reason = tx.every(_SQL["sending"]), "process_died"
+    else:
+        rows = tx.every(_SQL["lease_ended"], (micros(command.at),))
+        reason = "lease_ended"
+    moved = []
+    for row in rows:
+        refund = refund_from_row(row)
+        tx.change(_SQL["close_attempt"], (micros(command.at), reason, refund.id))
+        applied = tx.apply_event(refund, ProcessDied(command.due_at), command.at)
+        tx.save_applied(applied, command.at, SYSTEM.id, {"reason": reason})
+        moved.append(refund.id)
+    return tuple(moved)
+
+
+@unit(AuditNote)
+def _note(tx: Transaction, command: AuditNote) -> None:
+    tx.append(command.at, command.kind, command.actor, command.refund_id, command.data)
+
+
+@unit(SaveKeys)
+def _save_keys(tx: Transaction, command: SaveKeys) -> None:
+    # A new current key and the retirement of the old one come together, and only one
+    # may be current at any moment in between.
+    for key in sorted(command.keys, key=lambda key: key.state != "decrypt_only"):
+        values = (
+            key.dek_id,
+            key.kek_id,
+            key.wrapped,
+            micros(key.created_at),
+            key.uses,
+            str(key.state),
+        )
+        tx.change(_SQL["put_key"], values)
+    for check in command.checks:
+        tx.change(_SQL["put_check"], (check.kek_id, check.sealed))
+    data: dict[str, JsonValue] = {
+        "keys": [
+            {"dek_id": key.dek_id, "kek_id": key.kek_id, "state": key.state}
+            for key in command.keys
+        ],
+        "checks": [check.kek_id for check in command.checks],
+    }
+    tx.append(command.at, "vault:keys:saved", SYSTEM.id, None, data)
+
+
+@question(LoadKeys)
+def _load_keys(reading: Reading, _query: LoadKeys) -> StoredKeys:
+    connection = reading.connection
+    return StoredKeys(
+        tuple(
+            StoredKey(
+                row["dek_id"],
+                row["kek_id"],
+                row["wrapped"],
+                moment(row["created_at"]),
+                row["uses"],
+                row["state"],
+            )
+            for row in connection.execute(_SQL["keys"])
+        ),
+        tuple(
+            StoredCheck(row["kek_id"], row["sealed"])
+            for row in connection.execute(_SQL["checks"])
+        ),
+    )

@@ -1,0 +1,91 @@
+"""Which function does a command's work, and which answers a query.
+
+Invariant: each command and each query has exactly one function. A unit of work is one
+synchronous `handler(tx, command)` in the writer; a question is one synchronous
+`answer(reading, query)` on a connection that only reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from refundwatch.errors import InvariantBroken
+from refundwatch.store.contract import Command, Query, Sealer
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from refundwatch.store.sqlite.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One state of the database to read from, and what opens its sealed columns."""
+
+    connection: sqlite3.Connection
+    sealer: Sealer
+
+
+C = TypeVar("C", bound=Command[Any])
+Q = TypeVar("Q", bound=Query[Any])
+R = TypeVar("R")
+
+Handler = Callable[["Transaction", Any], Any]
+Answer = Callable[[Reading, Any], Any]
+
+_HANDLERS: Final[dict[type[Command[Any]], Handler]] = {}
+_ANSWERS: Final[dict[type[Query[Any]], Answer]] = {}
+
+
+def unit(
+    command: type[C],
+) -> Callable[[Callable[[Transaction, C], R]], Callable[[Transaction, C], R]]:
+    """Register the function that does a command's work."""
+
+    def register(handler: Callable[[Transaction, C], R]) -> Callable[..., R]:
+        if command in _HANDLERS:
+            raise InvariantBroken(f"{command.__name__} has two handlers.")
+        _HANDLERS[command] = handler
+        return handler
+
+    return register
+
+
+def question(
+    query: type[Q],
+) -> Callable[[Callable[[Reading, Q], R]], Callable[[Reading, Q], R]]:
+    """Register the function that answers a query."""
+
+    def register(answer: Callable[[Reading, Q], R]) -> Callable[..., R]:
+        if query in _ANSWERS:
+            raise InvariantBroken(f"{query.__name__} has two answers.")
+        _ANSWERS[query] = answer
+        return answer
+
+    return register
+
+
+def handler_of(command: Command[Any]) -> Handler:
+    """Find a command's handler.
+
+    Raises:
+        InvariantBroken: nobody does this.
+    """
+    try:
+        return _HANDLERS[type(command)]
+    except KeyError:
+        raise InvariantBroken(f"No unit for {type(command).__name__}.") from None
+
+
+def answer_of(query: Query[Any]) -> Answer:
+    """Find a query's answer.
+
+    Raises:
+        InvariantBroken: nobody answers this.
+    """
+    try:
+        return _ANSWERS[type(query)]
+    except KeyError:
+        raise InvariantBroken(f"No answer to {type(query).__name__}.") from None
