@@ -5,13 +5,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test lint format types contracts replay clean
+.PHONY: help demo test lint format types contracts replay lock clean
 
 help:
 	@echo "make demo       watch it work: sandbox, daemon and dashboard with throwaway data"
 	@echo "make test       the whole test suite"
 	@echo "make lint types contracts   what the gate checks beside the tests"
 	@echo "make replay     a year of real invoices and returns through the hub"
+	@echo "make format     let ruff write the sources as the gate wants them"
+	@echo "make lock       renew both lock files (needs uv; nothing else does)"
 	@echo "make clean      remove the environment"
 
 $(READY): requirements-dev.lock pyproject.toml
@@ -43,6 +45,13 @@ contracts: $(READY)
 
 replay: $(READY)
 	$(BIN)/python -m tests.replay
+
+# Neither header nor index lines: a lock names releases and hashes, never an address.
+LOCK := uv pip compile --quiet --universal --generate-hashes --no-header pyproject.toml
+
+lock:
+	$(LOCK) --extra daemon --extra tui -o requirements.lock
+	$(LOCK) --extra dev -o requirements-dev.lock
 
 clean:
 	rm -rf $(VENV)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from refundwatch.config import config_digest, load_config
 from refundwatch.errors import ConfigError
+from refundwatch.gateways.registry import gateway
 from tests.unit.config_text import TEXT, changed, line_of, load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,6 +43,15 @@ def test_example_names_every_key_that_there_is() -> None:
     text = (ROOT / "config.example.toml").read_text("utf-8")
     for key in TABLE_KEYS:
         assert f"\n{key} = " in text or f"\n# {key} = " in text, key
+
+
+def test_example_gives_each_adapter_what_it_asks_for() -> None:
+    for account in load_config(ROOT / "config.example.toml").accounts:
+        needs = gateway(account.gateway).capabilities
+        optional = set(needs.settings) | set(needs.optional_settings)
+        assert set(needs.settings) <= set(account.settings) <= optional, account.name
+        for connection in account.connections:
+            assert set(connection.credentials) == set(needs.credentials), account.name
 
 
 TABLE_KEYS = (
