@@ -99,9 +99,11 @@ class Observed:
 def observe(state: HealthState, seen: Observation, gap: timedelta) -> Observed:
     """Add an observation; a longer silence than `gap` before it is unobserved.
 
-    An observation that comes late, after a newer one, counts at the newer one's time.
+    One that comes late, after a newer one, counts at the newer one's time. One from
+    before that by more than `gap` tells that the clock was set back: time goes on
+    from there.
     """
-    if state.seen_at is not None and seen.at < state.seen_at:
+    if state.seen_at is not None and seen.at < state.seen_at <= seen.at + gap:
         seen = replace(seen, at=state.seen_at)
     stretch = _stretch(state.seen_at, seen.at, gap)
     if seen.failure is None:
@@ -126,7 +128,7 @@ def _good(state: HealthState, at: datetime, stretch: Span | None) -> Observed:
     )
     if state.down_since is None:
         return Observed(after, stretch, ())
-    closed = Span(state.down_since, at)
+    closed = Span(min(state.down_since, at), at)
     return Observed(after, stretch, _known(stretch), closed=closed)
 
 
@@ -137,7 +139,7 @@ def _bad(
     stretch: Span | None,
     gap: timedelta,
 ) -> Observed:
-    since = state.failing_since or at
+    since = min(state.failing_since or at, at)
     after = replace(
         state,
         seen_at=at,

@@ -42,6 +42,7 @@ def _open_house(tx: Transaction, command: OpenHouse) -> None:
         "digest": command.config_digest,
         "version": command.version,
         "at": micros(command.at),
+        "gap": round(command.observation_gap_seconds * 1_000_000),
     }
     if house is None:
         tx.change(_SQL["found"], values)

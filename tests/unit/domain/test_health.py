@@ -119,6 +119,15 @@ def test_a_late_observation_counts_at_the_newest_time() -> None:
     assert totals(steps) == (30, 0)
 
 
+def test_a_clock_set_back_observes_again_from_there() -> None:
+    year = 365 * 86400
+    state, steps = run((0, None), (year, "x"), (10, "x"), (20, "x"), (40, None))
+    assert totals(steps) == (30, 30)
+    assert steps[3].opened == Opened(at(10), "x")
+    assert steps[4].closed == span(10, 40)
+    assert state.seen_at == at(40)
+
+
 history = st.lists(
     st.tuples(st.integers(-5, 90), st.sampled_from([None, None, "timeout", "x"])),
     max_size=60,

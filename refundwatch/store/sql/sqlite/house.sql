@@ -5,11 +5,15 @@ UPDATE data_key SET uses = max(uses, ?2) WHERE dek_id = ?1
 SELECT * FROM house
 
 -- name: found
-INSERT INTO house (id, instance, mode, config_digest, version, founded_at, opened_at)
-VALUES (1, :instance, :mode, :digest, :version, :at, :at)
+INSERT INTO house
+    (id, instance, mode, config_digest, version, founded_at, opened_at,
+     observation_gap_us)
+VALUES (1, :instance, :mode, :digest, :version, :at, :at, :gap)
 
 -- name: reopen
-UPDATE house SET config_digest = :digest, version = :version, opened_at = :at
+UPDATE house SET
+    config_digest = :digest, version = :version, opened_at = :at,
+    observation_gap_us = :gap
 
 -- name: account
 SELECT * FROM account WHERE name = ?

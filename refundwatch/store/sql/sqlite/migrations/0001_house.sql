@@ -9,7 +9,7 @@ CREATE TABLE house (
     version       TEXT    NOT NULL,
     founded_at    INTEGER NOT NULL,
     opened_at     INTEGER NOT NULL,
-    observation_gap_us INTEGER NOT NULL DEFAULT 90000000
+    observation_gap_us INTEGER NOT NULL CHECK (observation_gap_us > 0)
 ) STRICT;
 
 CREATE TABLE data_key (

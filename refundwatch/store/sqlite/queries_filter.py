@@ -1,0 +1,205 @@
+"""Turns a filter of refunds into conditions of SQL.
+
+Invariant: nothing a person typed becomes part of the statement's text; every value
+is a parameter. The row of the refund is called `r`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, assert_never
+
+from refundwatch.domain.currencies import EXPONENTS
+from refundwatch.domain.filter_terms import (
+    AgeTerm,
+    AmountTerm,
+    Column,
+    Compare,
+    Flag,
+    FlagTerm,
+    RefundFilter,
+    Since,
+    StateTerm,
+    Term,
+    TextTerm,
+    ValueTerm,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+SECOND_US: Final = 1_000_000
+# SQLite holds 64-bit integers; no stored amount is near this.
+_LARGEST: Final = 2**62
+_USUAL_EXPONENT: Final = 2
+
+_BESIDE: Final = " || char(31) || "
+_CODES: Final = ("refused_code", "hold_reason", "review_reason", "last_status")
+_SEARCHED: Final = "lower({})".format(
+    _BESIDE.join(
+        [
+            *(f"r.{name}" for name in ("id", "request_id", "merchant_reference")),
+            *(f"r.{name}" for name in ("payment_id", "payment_reference")),
+            "r.reason_code",
+            *(
+                f"coalesce(r.{name}, '')"
+                for name in ("gateway_reference", "invoice", *_CODES)
+            ),
+        ]
+    )
+)
+"""Ids, references and codes of a refund in one text.
+
+The parts are kept apart by a character that a filter's text never holds.
+"""
+
+_IS_FROZEN: Final = "r.payment_id IN (SELECT id FROM payment WHERE frozen IS NOT NULL)"
+_NAME_OF_CONNECTION: Final = "substr(r.connection, length(r.account) + 2)"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A piece of SQL that is true or false, never null, and its parameters."""
+
+    sql: str
+    values: tuple[str | int, ...] = ()
+
+    def negated(self) -> Condition:
+        """Give the opposite condition."""
+        return Condition(f"NOT ({self.sql})", self.values)
+
+
+def conditions(wanted: RefundFilter, at_us: int) -> tuple[Condition, ...]:
+    """Give what must hold of a row of `refund`; ages count up to `at_us`."""
+    return tuple(_condition(term, at_us) for term in wanted.terms)
+
+
+def all_of(found: Iterable[Condition]) -> Condition:
+    """Join conditions; none at all is true."""
+    found = tuple(found)
+    if not found:
+        return Condition("TRUE")
+    return Condition(
+        " AND ".join(f"({one.sql})" for one in found),
+        tuple(value for one in found for value in one.values),
+    )
+
+
+def _condition(term: Term, at_us: int) -> Condition:
+    match term:
+        case StateTerm(states, negated):
+            return _turned(_among("r.state", states), turn=negated)
+        case ValueTerm(column, values, negated):
+            return _turned(_value(column, values), turn=negated)
+        case FlagTerm(flag, wanted):
+            return _turned(_flag(flag), turn=not wanted)
+        case AmountTerm():
+            return _turned(_amount(term), turn=term.negated)
+        case AgeTerm():
+            return _turned(_age(term, at_us), turn=term.negated)
+        case TextTerm(text, negated):
+            found = Condition(f"instr({_SEARCHED}, ?) > 0", (text,))
+            return _turned(found, turn=negated)
+        case _:
+            assert_never(term)
+
+
+def _turned(condition: Condition, *, turn: bool) -> Condition:
+    return condition.negated() if turn else condition
+
+
+def _among(expression: str, values: Iterable[str]) -> Condition:
+    ordered = tuple(sorted(str(value) for value in values))
+    marks = ", ".join("?" * len(ordered))
+    return Condition(f"{expression} IN ({marks})", ordered)
+
+
+def _value(column: Column, values: frozenset[str]) -> Condition:
+    match column:
+        case Column.ACCOUNT:
+            return _among("r.account", values)
+        case Column.CURRENCY:
+            return _among("r.currency", values)
+        case Column.REQUEST:
+            return _among("r.request_id", values)
+        case Column.REASON:
+            return _among("r.reason_code", values)
+        case Column.INVOICE:
+            return _among("coalesce(r.invoice, '')", values)
+        case Column.PAYMENT:
+            return _either(
+                _among("r.payment_id", values), _among("r.payment_reference", values)
+            )
+        case Column.CONNECTION:
+            return _either(
+                _among("coalesce(r.connection, '')", values),
+                _among(f"coalesce({_NAME_OF_CONNECTION}, '')", values),
+            )
+        case Column.GATEWAY:
+            gateways = _among("gateway", values)
+            accounts = f"SELECT name FROM account WHERE {gateways.sql}"  # noqa: S608
+            return Condition(f"r.account IN ({accounts})", gateways.values)
+        case _:
+            assert_never(column)
+
+
+def _either(one: Condition, other: Condition) -> Condition:
+    return Condition(f"{one.sql} OR {other.sql}", one.values + other.values)
+
+
+def _flag(flag: Flag) -> Condition:
+    match flag:
+        case Flag.FROZEN:
+            return Condition(_IS_FROZEN)
+        case Flag.ACTION:
+            return Condition("r.requires_action = 1")
+        case _:
+            assert_never(flag)
+
+
+def _amount(term: AmountTerm) -> Condition:
+    """Compare whole minor units, each currency with the bound of its exponent."""
+    if term.minor:
+        return _number("r.amount_minor", *term.bound(0))
+    usual = _number("r.amount_minor", *term.bound(_USUAL_EXPONENT))
+    cases: list[str] = []
+    values: list[str | int] = []
+    for exponent, currencies in _UNUSUAL.items():
+        listed = _among("r.currency", currencies)
+        bound = _number("r.amount_minor", *term.bound(exponent))
+        cases.append(f"WHEN {listed.sql} THEN {bound.sql}")
+        values.extend((*listed.values, *bound.values))
+    return Condition(
+        f"CASE {' '.join(cases)} ELSE {usual.sql} END", (*values, *usual.values)
+    )
+
+
+def _unusual() -> Mapping[int, tuple[str, ...]]:
+    exponents = sorted(set(EXPONENTS.values()) - {_USUAL_EXPONENT})
+    return {
+        exponent: tuple(code for code, e in EXPONENTS.items() if e == exponent)
+        for exponent in exponents
+    }
+
+
+_UNUSUAL: Final = _unusual()
+
+
+def _age(term: AgeTerm, at_us: int) -> Condition:
+    """Older than an hour means: began before an hour ago."""
+    column = "r.created_at" if term.since is Since.CREATED else "r.updated_at"
+    return _number(column, _MIRRORED[term.compare], at_us - term.seconds * SECOND_US)
+
+
+_MIRRORED: Final = {
+    Compare.MORE: Compare.LESS,
+    Compare.AT_LEAST: Compare.AT_MOST,
+    Compare.LESS: Compare.MORE,
+    Compare.AT_MOST: Compare.AT_LEAST,
+    Compare.EQUAL: Compare.EQUAL,
+}
+
+
+def _number(expression: str, compare: Compare, number: int) -> Condition:
+    # The operator comes from the fixed list of `Compare`, not from the text typed.
+    return Condition(f"{expression} {compare.value} ?", (min(number, _LARGEST),))
