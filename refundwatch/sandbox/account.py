@@ -53,6 +53,8 @@ class Account(ABC):
         """Start with empty books."""
         self.account = account
         self.webhook_url = webhook_url
+        # Where a server listens for this account; a simulation has no such place.
+        self.base_url = ""
         self.ledger = ledger
         self.dice = dice
         self.books = Books()

@@ -19,7 +19,6 @@ from refundwatch.sandbox.money import AmountRefusedError
 from refundwatch.sandbox.snapshot import encode
 
 MAX_BODY_BYTES = 64 << 20
-DEFAULT_PAGE = 1_000
 
 _PAYMENT_HINTS = get_type_hints(Payment)
 _PAYMENT_FIELDS = {field.name: field for field in fields(Payment)}
@@ -234,8 +233,9 @@ def ledger_row(row: LedgerRow) -> dict[str, Any]:
 
 
 def _page(request: web.Request, name: str, rows: list[Any]) -> web.Response:
+    # Without a limit the whole truth is served.
     offset = int(request.query.get("offset", "0"))
-    limit = int(request.query.get("limit", str(DEFAULT_PAGE)))
+    limit = int(request.query.get("limit", str(len(rows) or 1)))
     if offset < 0 or limit < 1:
         message = "offset must be 0 or more, limit 1 or more"
         raise ValueError(message)

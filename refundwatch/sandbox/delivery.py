@@ -6,6 +6,7 @@ receiver holds up only its own posts.
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -18,6 +19,8 @@ from refundwatch.sandbox.world import World
 # Adyen gives up on a receiver after ten seconds; the others are treated alike.
 TIMEOUT_SECONDS = 10.0
 AT_ONCE = 64
+
+_LOG = logging.getLogger(__name__)
 
 
 class DeliveryWorker:
@@ -52,12 +55,20 @@ class DeliveryWorker:
         while True:
             self._changed.clear()
             now = self._clock.now()
-            for model in self._world.models.values():
-                for post in model.due(now):
-                    task = asyncio.create_task(self._deliver(session, model, post))
-                    self._posts.add(task)
-                    task.add_done_callback(self._posts.discard)
+            try:
+                self._start_due(session, now)
+            except Exception:  # noqa: BLE001 - the loop outlives one failure
+                # Deliveries go on; what broke must be seen.
+                _LOG.exception("sandbox.delivery.failed")
+                await asyncio.sleep(1.0)
             await self._sleep(now)
+
+    def _start_due(self, session: aiohttp.ClientSession, now: float) -> None:
+        for model in self._world.models.values():
+            for post in model.due(now):
+                task = asyncio.create_task(self._deliver(session, model, post))
+                self._posts.add(task)
+                task.add_done_callback(self._posts.discard)
 
     async def _sleep(self, now: float) -> None:
         due_at = self._world.next_due()

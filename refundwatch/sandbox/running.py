@@ -41,6 +41,7 @@ async def running_sandbox(config: SandboxConfig) -> AsyncIterator[Sandbox]:
             server = sandbox.servers[settings.name]
             stack.push_async_callback(server.stop)
             await server.start(config.host, settings.port)
+            server.model.base_url = server.base_url
         admin = await start_admin(sandbox, config.host, config.admin_port)
         stack.push_async_callback(admin.cleanup)
         await stack.enter_async_context(sandbox.worker.running())

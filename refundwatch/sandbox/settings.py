@@ -50,12 +50,16 @@ class AdyenSettings(AccountSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaypalSettings(AccountSettings):
-    """Hold a PayPal app. ``cert_url_base`` is written into every signed webhook."""
+    """Hold a PayPal app.
+
+    Every signed webhook names its certificate below ``cert_url_base``; where that is
+    empty, below the address that the look-alike itself listens on.
+    """
 
     client_id: str = "sandbox-client"
     client_secret: str = field(default="sandbox-secret", repr=False)
     webhook_id: str = "1JE4291016473214C"
-    cert_url_base: str = "https://api-m.sandbox.paypal.com"
+    cert_url_base: str = ""
     token_seconds: int = 32_400
     key_window_seconds: float = 45 * DAY_SECONDS
     refund_limit_seconds: float = 180 * DAY_SECONDS

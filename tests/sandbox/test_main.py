@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -173,3 +174,12 @@ def test_it_announces_its_ports_ends_on_sigterm_and_goes_on(tmp_path: Path) -> N
         assert (tmp_path / "ca.pem").read_text() == ca
     finally:
         assert ended(process) == 0
+
+
+def test_the_example_is_valid_and_shows_the_defaults() -> None:
+    path = Path(__file__).resolve().parents[2] / "sandbox.example.toml"
+    config = load_config(path)
+    assert (config.seed, config.time_scale, config.profile_name) == (7, 1.0, "none")
+    for account in config.accounts:
+        plain = type(account)(name=account.name)
+        assert replace(account, webhook_url="") == plain

@@ -8,7 +8,7 @@ import json
 import aiohttp
 import pytest
 
-from tests.sandbox.hands import PI
+from tests.sandbox.hands import CAPTURE, PI
 from tests.sandbox.live import AUTH, Live, live_sandbox
 
 
@@ -133,6 +133,17 @@ async def test_parallel_calls_under_one_key_execute_once() -> None:
         answers = await asyncio.gather(*(live.stripe_refund() for _ in range(20)))
         assert sorted(status for status, _ in answers) == [200] + [409] * 19
         assert net(live) == [1_000]
+
+
+async def test_the_certificate_is_served_where_the_webhook_says() -> None:
+    async with live_sandbox() as live:
+        live.box.external_refund("paypal", CAPTURE, 100)
+        await live.box.settled()
+        [got] = live.received
+        url = got.headers["PAYPAL-CERT-URL"]
+        assert url.startswith(live.box.base_url("paypal") + "/v1/notifications/certs/")
+        async with live.http.get(url) as answer:
+            assert (await answer.text()).startswith("-----BEGIN CERTIFICATE-----")
 
 
 async def test_a_body_over_the_limit_is_413() -> None:

@@ -20,6 +20,7 @@ from refundwatch.sandbox.money import PAYPAL
 from refundwatch.sandbox.outbox import Entry, RetryPlan
 from refundwatch.sandbox.paypal.certificates import WebhookSigner
 from refundwatch.sandbox.paypal.objects import (
+    API,
     dispute_object,
     event_object,
     refund_object,
@@ -193,7 +194,7 @@ class PaypalLife(GatewayModel):
         at = utc_text(now)
         body = entry.body + b" " if entry.forged else entry.body
         message = signed_message(transmission_id, at, self.settings.webhook_id, body)
-        base = self.settings.cert_url_base
+        base = self.settings.cert_url_base or self.base_url or API
         if entry.forged and self.dice.rng.random() < 0.5:  # noqa: PLR2004 - half
             base = _ELSEWHERE
         path = f"/v1/notifications/certs/{self.signer.certificate_id}"
