@@ -17,6 +17,7 @@ from prometheus_client.core import (
     Metric,
 )
 
+from refundwatch.domain.refund import RefundState
 from refundwatch.store import contract as c
 
 if TYPE_CHECKING:
@@ -105,11 +106,11 @@ def _counter(name: str, words: str, value: float) -> CounterMetricFamily:
     return CounterMetricFamily(f"refundwatch_{name}", words, value=value)
 
 
-def _states(counts: Mapping[c.RefundState, int]) -> Metric:
+def _states(counts: Mapping[RefundState, int]) -> Metric:
     family = GaugeMetricFamily(
         "refundwatch_refunds", "Refunds by state.", labels=["state"]
     )
-    for state in c.RefundState:
+    for state in RefundState:
         family.add_metric([state.value], counts.get(state, 0))
     return family
 

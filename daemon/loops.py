@@ -32,6 +32,16 @@ class Supervisor:
         self._tasks: list[asyncio.Task[None]] = []
         self.stop = asyncio.Event()
         self.failed = asyncio.Event()
+        self._hurried = asyncio.Event()
+
+    @property
+    def all_running(self) -> bool:
+        """Tell whether every loop is alive."""
+        return all(not task.done() for task in self._tasks)
+
+    def hurry(self) -> None:
+        """Wait no longer for loops that are to end."""
+        self._hurried.set()
 
     def keep(self, name: str, loop: Callable[[asyncio.Event], Awaitable[None]]) -> None:
         """Run a loop, which ends when its event is set."""
@@ -42,8 +52,12 @@ class Supervisor:
         self.stop.set()
         if not self._tasks:
             return
-        _, late = await asyncio.wait(self._tasks, timeout=seconds)
-        for task in late:
+        done = asyncio.ensure_future(asyncio.wait(self._tasks, timeout=seconds))
+        hurried = asyncio.ensure_future(self._hurried.wait())
+        await asyncio.wait({done, hurried}, return_when=asyncio.FIRST_COMPLETED)
+        hurried.cancel()
+        done.cancel()
+        for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 

@@ -1,0 +1,168 @@
+"""The configured accounts and connections with their secrets, ready for the rooms.
+
+Invariant: an account whose adapter misses a setting or a credential never starts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from refundwatch.config import resolve_secret
+from refundwatch.errors import ConfigError
+from refundwatch.flow.ports import ConnectionPath
+from refundwatch.gateways.contract import AccountView, Credentials
+from refundwatch.gateways.registry import gateway
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from refundwatch.config import AccountConfig, Config, ConnectionConfig
+    from refundwatch.gateways.contract import Gateway
+
+_FILE_SETTING: Final = "_file"
+_FILE_LIMIT_BYTES: Final = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """What `refundwatch.flow.ports.Paths` asks for; secrets have no repr."""
+
+    paths: tuple[ConnectionPath, ...]
+    by_account: Mapping[str, tuple[ConnectionPath, ...]]
+    secrets: Mapping[str, Credentials] = field(repr=False)
+    webhooks: Mapping[str, tuple[str, ...]] = field(repr=False)
+
+    def of_account(self, account: str) -> tuple[ConnectionPath, ...]:
+        """Return the connections of an account in configured order."""
+        return self.by_account.get(account, ())
+
+    def all(self) -> tuple[ConnectionPath, ...]:
+        """Return every connection."""
+        return self.paths
+
+    def credentials(self, connection_id: str) -> Credentials:
+        """Return the resolved credentials, without a session."""
+        return self.secrets[connection_id]
+
+    def webhook_secrets(self, account: str) -> tuple[str, ...]:
+        """Return every webhook secret that is valid now."""
+        return self.webhooks.get(account, ())
+
+
+def open_directory(config: Config) -> Directory:
+    """Check every account against its adapter and fetch every secret.
+
+    Raises:
+        ConfigError: a setting or credential is missing, unknown, or unreadable.
+        GatewayUnknown: no adapter has the account's gateway.
+        SecretUnavailable: a secret could not be had.
+    """
+    by_account: dict[str, tuple[ConnectionPath, ...]] = {}
+    secrets: dict[str, Credentials] = {}
+    webhooks: dict[str, tuple[str, ...]] = {}
+    for account in config.accounts:
+        adapter = gateway(account.gateway)
+        _check_settings(config, account, adapter)
+        settings = _settings(config, account)
+        paths = []
+        for connection in account.connections:
+            _check_credentials(config, account, connection, adapter)
+            path = _path(config, account, connection, adapter, settings)
+            paths.append(path)
+            secrets[path.id] = Credentials(
+                {
+                    name: resolve_secret(reference).reveal()
+                    for name, reference in connection.credentials.items()
+                }
+            )
+        by_account[account.name] = tuple(paths)
+        webhooks[account.name] = tuple(
+            resolve_secret(reference).reveal() for reference in account.webhook_secrets
+        )
+    everything = tuple(path for paths in by_account.values() for path in paths)
+    return Directory(everything, by_account, secrets, webhooks)
+
+
+def _path(
+    config: Config,
+    account: AccountConfig,
+    connection: ConnectionConfig,
+    adapter: Gateway,
+    settings: Mapping[str, str],
+) -> ConnectionPath:
+    return ConnectionPath(
+        id=f"{account.name}/{connection.name}",
+        account=AccountView(
+            name=account.name,
+            mode=config.mode,
+            endpoint=connection.endpoint,
+            settings=settings,
+            api_version=connection.api_version,
+        ),
+        gateway=adapter,
+        endpoint=connection.endpoint,
+        timeout_seconds=connection.timeout_seconds,
+        connect_timeout_seconds=connection.connect_timeout_seconds,
+        concurrency=connection.concurrency,
+        api_version=connection.api_version,
+    )
+
+
+def _check_settings(config: Config, account: AccountConfig, adapter: Gateway) -> None:
+    known = adapter.capabilities.settings + adapter.capabilities.optional_settings
+    given = {_plain(name) for name in account.settings}
+    where = f"{config.path}: accounts.{account.name}.settings"
+    for name in adapter.capabilities.settings:
+        if _plain(name) not in given:
+            raise ConfigError(f"{where}: {name} is missing", field=f"{name}")
+    for name in account.settings:
+        if _plain(name) not in {_plain(one) for one in known}:
+            raise ConfigError(f"{where}: {name} is not known to {account.gateway}")
+
+
+def _check_credentials(
+    config: Config,
+    account: AccountConfig,
+    connection: ConnectionConfig,
+    adapter: Gateway,
+) -> None:
+    where = (
+        f"{config.path}: accounts.{account.name}.connections.{connection.name}"
+        ".credentials"
+    )
+    needed = adapter.capabilities.credentials
+    for name in needed:
+        if name not in connection.credentials:
+            raise ConfigError(f"{where}: {name} is missing", field=name)
+    for name in connection.credentials:
+        if name not in needed:
+            raise ConfigError(f"{where}: {name} is not known to {account.gateway}")
+
+
+def _settings(config: Config, account: AccountConfig) -> dict[str, str]:
+    """Give the settings; one named `…_file` is read and becomes `…_pem` as text."""
+    settings: dict[str, str] = {}
+    for name, value in account.settings.items():
+        if not name.endswith(_FILE_SETTING):
+            settings[name] = value
+            continue
+        path = config.path.parent / Path(value).expanduser()
+        try:
+            with path.open("rb") as file:
+                text = file.read(_FILE_LIMIT_BYTES).decode("ascii", "replace")
+        except OSError as error:
+            where = f"accounts.{account.name}.settings.{name}"
+            raise ConfigError(
+                f"{config.path}: {where}: {path}: {error.strerror}", field=where
+            ) from error
+        settings[_plain(name)] = text
+    return settings
+
+
+def _plain(name: str) -> str:
+    """Name a setting by what the adapter reads: a file's content is its PEM text."""
+    if name.endswith(_FILE_SETTING):
+        return name.removesuffix(_FILE_SETTING) + "_pem"
+    return name

@@ -1,0 +1,200 @@
+"""The daemon from start to stop: listeners up, loops running, then everything down.
+
+Invariant: nothing is sent before the store is recovered, and nothing new is claimed
+once it was told to stop; what is open then ends within its time or stays as recorded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MISSED
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from daemon.app import build_app
+from daemon.feed import Feed
+from daemon.guard import Gatekeeper, GuardedRunner, GuardLimits
+from daemon.health import build_health
+from daemon.loops import Supervisor, close_crash_alarms
+from daemon.notify import notify, watchdog_seconds
+from daemon.outlet import Outlet
+from daemon.tls import server_context
+from daemon.webhooks import build_webhooks
+from daemon.wiring import recover
+
+if TYPE_CHECKING:
+    from daemon.wiring import Wired
+    from refundwatch.config import Address, ApiConfig
+
+API_LIMITS: Final = GuardLimits(10.0, 30.0, 500, 400)
+SOCKET_MODE: Final = 0o660
+SHUTDOWN_SECONDS: Final = 5.0
+CALENDAR_SECONDS: Final = 1.0
+OUTLET: Final = "alarm-outlet"
+
+
+class Service:
+    """One running daemon."""
+
+    def __init__(self, parts: Wired) -> None:
+        """Prepare; nothing listens yet."""
+        self._parts = parts
+        self._hub = parts.hub
+        self._supervisor = Supervisor(parts.hub)
+        self._told = asyncio.Event()
+        self._stack = AsyncExitStack()
+        self.addresses: dict[str, str] = {}
+
+    async def run(self) -> int:
+        """Start, serve until a signal or a failed store, stop; return the exit code."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.tell)
+        try:
+            await self.start()
+            await self._until_told()
+        finally:
+            await self.stop()
+        return 1 if self._supervisor.failed.is_set() else 0
+
+    def tell(self) -> None:
+        """Ask the daemon to stop; a second time only shortens the waiting."""
+        if self._told.is_set():
+            self._supervisor.hurry()
+        self._told.set()
+
+    async def start(self) -> None:
+        """Recover, listen, and let the rooms work."""
+        left = await recover(self._parts)
+        if left:
+            self._hub.log.problem("recovery:unknown", refunds=len(left))
+        await self._listen()
+        names = (*(room.name for room in self._parts.house.rooms), OUTLET)
+        await close_crash_alarms(self._hub, names)
+        for room in self._parts.house.rooms:
+            self._supervisor.keep(room.name, room.run)
+        outlet = Outlet(self._hub, self._parts.config.alarms)
+        self._stack.callback(self._hub.store.subscribe(outlet.wake))
+        self._supervisor.keep(OUTLET, outlet.run)
+        self._schedule()
+        self._hub.ready = True
+        self._hub.log.event("daemon:ready", pid=os.getpid(), **self.addresses)
+        notify("READY=1", f"STATUS=serving {self._hub.instance}")
+
+    async def stop(self) -> None:
+        """Take nothing new, let open attempts end, close every socket."""
+        self._hub.draining = True
+        notify("STOPPING=1", "STATUS=draining")
+        self._hub.log.event("daemon:draining")
+        await self._supervisor.finish(self._parts.config.dispatch.shutdown_seconds)
+        await self._stack.aclose()
+        self._hub.log.event("daemon:stopped")
+
+    async def _until_told(self) -> None:
+        waits = [
+            asyncio.ensure_future(event.wait())
+            for event in (self._told, self._supervisor.failed)
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    # --- listeners -----------------------------------------------------------------
+
+    async def _listen(self) -> None:
+        config, house = self._parts.config, self._parts.house
+        receptionist = house.receptionist
+        health = web.AppRunner(
+            build_health(self._hub, receptionist.counted),
+            access_log=None,
+            shutdown_timeout=SHUTDOWN_SECONDS,
+        )
+        await self._serve("health", health, config.health)
+        feed = Feed(self._hub)
+        gate = Gatekeeper(API_LIMITS)
+        api = GuardedRunner(
+            build_app(self._hub, gate, feed), gate, shutdown_timeout=SHUTDOWN_SECONDS
+        )
+        await self._serve_api(api, config.api)
+        limits = config.webhooks
+        door = Gatekeeper(
+            GuardLimits(
+                limits.header_deadline_seconds,
+                limits.body_deadline_seconds,
+                limits.connections,
+                limits.connections_per_peer,
+            )
+        )
+        webhooks = GuardedRunner(
+            build_webhooks(self._hub, receptionist, door, limits.body_limit_bytes),
+            door,
+            shutdown_timeout=SHUTDOWN_SECONDS,
+        )
+        await self._serve("webhooks", webhooks, limits.listen)
+
+    async def _serve(self, name: str, runner: web.AppRunner, address: Address) -> None:
+        await runner.setup()
+        self._stack.push_async_callback(runner.cleanup)
+        site = web.TCPSite(runner, address.host, address.port)
+        await site.start()
+        host, port = runner.addresses[-1][:2]
+        self.addresses[name] = f"{host}:{port}"
+
+    async def _serve_api(self, runner: GuardedRunner, config: ApiConfig) -> None:
+        await runner.setup()
+        self._stack.push_async_callback(runner.cleanup)
+        config.socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        config.socket.unlink(missing_ok=True)
+        site = web.UnixSite(runner, str(config.socket))
+        await site.start()
+        config.socket.chmod(SOCKET_MODE)
+        self._stack.callback(config.socket.unlink, missing_ok=True)
+        self.addresses["api"] = f"unix:{config.socket}"
+        if config.tcp is not None:
+            tls = server_context(config.tls_certificate, config.tls_key)
+            tcp = web.TCPSite(runner, config.tcp.host, config.tcp.port, ssl_context=tls)
+            await tcp.start()
+            found = [one for one in runner.addresses if isinstance(one, tuple)]
+            self.addresses["api_tcp"] = f"{found[-1][0]}:{found[-1][1]}"
+
+    # --- the calendar ---------------------------------------------------------------
+
+    def _schedule(self) -> None:
+        """Let APScheduler call the calendar; due times stand in our own table."""
+        scheduler = AsyncIOScheduler(
+            timezone="UTC",
+            job_defaults={
+                "misfire_grace_time": None,
+                "coalesce": True,
+                "max_instances": 1,
+            },
+        )
+        scheduler.add_listener(
+            self._scheduler_trouble, EVENT_JOB_ERROR | EVENT_JOB_MISSED
+        )
+        scheduler.add_job(self._run_due, "interval", seconds=CALENDAR_SECONDS)
+        watchdog = watchdog_seconds()
+        if watchdog is not None:
+            scheduler.add_job(self._pat_watchdog, "interval", seconds=watchdog)
+        scheduler.start()
+        self._stack.callback(scheduler.shutdown, wait=False)
+
+    async def _run_due(self) -> None:
+        if not self._hub.draining:
+            await self._parts.house.calendar.run_due(self._hub.clock.now())
+
+    async def _pat_watchdog(self) -> None:
+        if self._supervisor.all_running:
+            notify("WATCHDOG=1")
+
+    def _scheduler_trouble(self, event: object) -> None:
+        self._hub.count("calendar_troubles")
+        kind = type(getattr(event, "exception", None)).__name__
+        self._hub.log.problem("calendar:trouble", error=kind)

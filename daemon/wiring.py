@@ -1,0 +1,202 @@
+"""The only place where the daemon's parts meet.
+
+Invariant: parts are opened in the order in which they lean on each other and closed in
+the reverse order, whatever happens in between.
+"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from daemon.directory import open_directory
+from daemon.hub import Hub
+from daemon.transport import AiohttpTransport
+from refundwatch import __version__
+from refundwatch.config import resolve_secret
+from refundwatch.domain.money import parse_decimal
+from refundwatch.domain.policy import Band
+from refundwatch.errors import ConfigError, RefundwatchError
+from refundwatch.flow.house import build_house
+from refundwatch.flow.ports import FlowSettings
+from refundwatch.security.datakey import KeyCheck, KeyState, WrappedKey
+from refundwatch.security.keyfile import parse_key_file
+from refundwatch.security.vault import Vault
+from refundwatch.store import contract as c
+from refundwatch.store.sqlite import open_sqlite_store
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from datetime import datetime
+
+    from daemon.directory import Directory
+    from refundwatch.config import Config
+    from refundwatch.flow.house import House
+    from refundwatch.flow.ports import Clock, Log
+    from refundwatch.store.sqlite import SqliteStore
+
+ROLL_KEYS_SECONDS: Final = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Wired:
+    """A daemon whose parts are open, before anything runs."""
+
+    config: Config
+    hub: Hub
+    house: House
+    directory: Directory
+    store: SqliteStore
+
+
+@asynccontextmanager
+async def wired(config: Config, clock: Clock, log: Log) -> AsyncIterator[Wired]:
+    """Open every part; close them all at the end.
+
+    Raises:
+        RefundwatchError: a part could not be opened; its message says why.
+    """
+    directory = open_directory(config)
+    policy = policy_of(config)
+    async with AsyncExitStack() as stack:
+        store = await open_sqlite_store(config.store.path)
+        stack.push_async_callback(store.close)
+        await _unlock(store, config, clock.now())
+        transport = AiohttpTransport()
+        await transport.open()
+        stack.push_async_callback(transport.close)
+        house = build_house(
+            store=store,
+            transport=transport,
+            clock=clock,
+            paths=directory,
+            settings=flow_settings(config),
+            policy=lambda: policy,
+            log=log,
+            probe_every_seconds=max(round(config.probe.interval_seconds), 1),
+        )
+        stack.callback(store.subscribe(house.wake))
+        hub = Hub(
+            instance=config.instance,
+            mode=config.mode,
+            version=__version__,
+            policy=policy,
+            store=store,
+            intake=house.intake,
+            clock=clock,
+            log=log,
+            started_at=clock.now(),
+        )
+        yield Wired(config, hub, house, directory, store)
+
+
+async def recover(parts: Wired) -> tuple[str, ...]:
+    """Bring a store that just opened into order; return what was left sending.
+
+    Raises:
+        StoreMismatch: it belongs to another instance, mode or gateway.
+    """
+    config, hub = parts.config, parts.hub
+    now = hub.clock.now()
+    await hub.store.execute(
+        c.OpenHouse(
+            at=now,
+            instance=config.instance,
+            mode=config.mode,
+            config_digest=config.digest,
+            version=__version__,
+            accounts=tuple(
+                c.AccountSpec(it.name, it.gateway, it.timezone)
+                for it in config.accounts
+            ),
+            connections=tuple(
+                c.ConnectionSpec(account.name, it.name, it.endpoint)
+                for account in config.accounts
+                for it in account.connections
+            ),
+        )
+    )
+    return await hub.store.execute(c.AbandonAttempts(now, now, all_open=True))
+
+
+def policy_of(config: Config) -> c.Policy:
+    """Turn the configured rules into the policy that commands decide by.
+
+    Raises:
+        ConfigError: a band's amount does not fit its currency.
+    """
+    bands = []
+    for position, band in enumerate(config.bands):
+        try:
+            bands.append(
+                Band(
+                    band.currency,
+                    parse_decimal(band.auto_below, band.currency),
+                    parse_decimal(band.one_approval_below, band.currency),
+                )
+            )
+        except RefundwatchError as error:
+            where = f"bands[{position}]"
+            raise ConfigError(
+                f"{config.path}: {where}: {error.message}", field=where
+            ) from error
+    return c.Policy(
+        version=config.digest,
+        bands=tuple(bands),
+        approvals_expiry_seconds=config.approvals.expiry_seconds,
+        hold_declared=frozenset(
+            account.name
+            for account in config.accounts
+            if account.declared_payments == "hold"
+        ),
+    )
+
+
+def flow_settings(config: Config) -> FlowSettings:
+    """Turn the configuration into what the rooms are told."""
+    return FlowSettings(
+        instance=config.instance,
+        dispatch_concurrency=config.dispatch.concurrency,
+        lease_seconds=config.dispatch.lease_seconds,
+        backoff_seconds=config.resolve.backoff_seconds,
+        settle_delay_seconds=config.resolve.settle_delay_seconds,
+        in_flight_seconds=config.resolve.in_flight_seconds,
+        poll_first_seconds=config.resolve.poll_first_seconds,
+        poll_repeat_seconds=config.resolve.poll_repeat_seconds,
+        doubt_alarm_seconds=config.resolve.alarm_seconds,
+        unmatched_keep_seconds=config.resolve.unmatched_keep_seconds,
+        probe_timeout_seconds=config.probe.timeout_seconds,
+        hold_declared={
+            account.name: account.declared_payments == "hold"
+            for account in config.accounts
+        },
+    )
+
+
+async def _unlock(store: SqliteStore, config: Config, now: datetime) -> None:
+    """Open the vault with the store's wrapped keys, and give it to the store."""
+    ring = parse_key_file(
+        resolve_secret(config.vault.key).reveal_bytes(), str(config.vault.key)
+    )
+    stored = await store.read(c.LoadKeys())
+    vault = Vault(
+        ring,
+        (
+            WrappedKey(
+                it.dek_id,
+                it.kek_id,
+                it.wrapped,
+                it.created_at,
+                it.uses,
+                KeyState(it.state),
+            )
+            for it in stored.keys
+        ),
+        (KeyCheck(it.kek_id, it.sealed) for it in stored.checks),
+    )
+    plan = vault.plan(now)
+    if plan:
+        await store.execute(c.SaveKeys(now, plan.rows, plan.checks))
+        vault.adopt(plan)
+    store.attach(vault)
