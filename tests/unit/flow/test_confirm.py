@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from refundwatch.errors import StoreFailed
+from refundwatch.flow.confirm import Reception, Receptionist
+from refundwatch.flow.exchange import Exchanges
+from refundwatch.gateways.contract import RawDelivery
+from refundwatch.store.contract import StoreDelivery
+from tests.flow.fakes import FakePaths, FakeStore, LogBook, a_path
+from tests.flow.simloop import SimClock, SimLoop, simulate
+from tests.flow.toy import Bank, Toy, delivery
+
+ITEM = {
+    "event": "evt_1",
+    "id": "re_1",
+    "status": "succeeded",
+    "reference": "rw1",
+    "payment": "pi_1",
+    "amount": 500,
+    "currency": "EUR",
+}
+
+
+def bench(loop: SimLoop, bank: Bank | None = None, gateway: Any = None) -> Any:
+    clock = SimClock(loop)
+    store = FakeStore({"StoreDelivery": lambda command: len(command.items)})
+    paths = FakePaths((a_path(gateway=gateway or Toy()),))
+    return SimpleNamespace(
+        store=store,
+        clock=clock,
+        log=LogBook(),
+        paths=paths,
+        exchanges=Exchanges(bank or Bank(), paths, clock, store),
+    )
+
+
+def test_good_delivery_is_stored_then_answered_as_its_gateway_expects() -> None:
+    async def main(loop: SimLoop) -> None:
+        equipment = bench(loop)
+        room = Receptionist(equipment)
+        raw = delivery([ITEM], hint=True)
+
+        assert await room.receive("toy-eu", raw) == Reception(200, b"[accepted]")
+        (stored,) = equipment.store.of(StoreDelivery)
+        assert stored.body == raw.body
+        (item,) = stored.items
+        assert (item.dedupe_id, item.word, item.hint) == ("evt_1", "succeeded", True)
+        assert room.counted == {("toy-eu", "received"): 1}
+
+    simulate(main)
+
+
+def test_repeated_delivery_is_answered_like_the_first() -> None:
+    async def main(loop: SimLoop) -> None:
+        equipment = bench(loop)
+        equipment.store.replies["StoreDelivery"] = 0
+        room = Receptionist(equipment)
+
+        answer = await room.receive("toy-eu", delivery([ITEM]))
+        assert answer == Reception(200, b"[accepted]")
+        assert room.counted == {("toy-eu", "repeated"): 1}
+
+    simulate(main)
+
+
+def test_forged_delivery_is_refused_and_changes_no_state() -> None:
+    async def main(loop: SimLoop) -> None:
+        equipment = bench(loop)
+        room = Receptionist(equipment)
+        raw = delivery([ITEM], signature="guessed")
+
+        assert await room.receive("toy-eu", raw) == Reception(401)
+        assert equipment.store.commands == []
+        assert room.counted == {("toy-eu", "forged"): 1}
+
+    simulate(main)
+
+
+def test_unknown_account_is_not_found() -> None:
+    async def main(loop: SimLoop) -> None:
+        equipment = bench(loop)
+        answer = await Receptionist(equipment).receive("nobody", delivery([ITEM]))
+
+        assert answer == Reception(404)
+        assert equipment.store.commands == []
+
+    simulate(main)
+
+
+@pytest.mark.parametrize("latency", [0.0, 60.0])
+def test_delivery_that_cannot_be_verified_now_is_asked_for_again(
+    latency: float,
+) -> None:
+    async def main(loop: SimLoop) -> None:
+        equipment = bench(loop, Bank(cert_status=503, latency=latency))
+        raw = delivery([ITEM])
+        headers = {**raw.headers, "x-cert": "https://certs.test/1"}
+        answer = await Receptionist(equipment).receive(
+            "toy-eu", RawDelivery(headers, raw.body)
+        )
+
+        assert answer == Reception(503)
+        assert equipment.store.of(StoreDelivery) == []
+        assert loop.time() <= 4
+
+    simulate(main)
+
+
+def test_delivery_that_could_not_be_stored_is_asked_for_again() -> None:
+    async def main(loop: SimLoop) -> None:
+        equipment = bench(loop)
+        equipment.store.replies["StoreDelivery"] = StoreFailed("disk")
+        answer = await Receptionist(equipment).receive("toy-eu", delivery([ITEM]))
+
+        assert answer == Reception(503)
+
+    simulate(main)
+
+
+def test_broken_reader_is_answered_unavailable_and_logs_no_text() -> None:
+    class Broken(Toy):
+        def receive(self, *args: Any) -> Any:
+            raise ValueError("4111 1111")
+
+    async def main(loop: SimLoop) -> None:
+        equipment = bench(loop, gateway=Broken())
+        room = Receptionist(equipment)
+
+        assert await room.receive("toy-eu", delivery([ITEM])) == Reception(503)
+        assert "4111" not in str(equipment.log.problems)
+
+    simulate(main)
+
+
+def test_well_signed_delivery_about_nothing_is_accepted() -> None:
+    async def main(loop: SimLoop) -> None:
+        equipment = bench(loop)
+        raw = RawDelivery({"x-sig": "whsec"}, json.dumps({"items": []}).encode())
+
+        answer = await Receptionist(equipment).receive("toy-eu", raw)
+        assert answer == Reception(200, b"[accepted]")
+        assert equipment.store.of(StoreDelivery) == []
+
+    simulate(main)
