@@ -141,13 +141,13 @@ def test_backoff_repeats_its_last_step_for_ever() -> None:
     st.booleans(),
     st.integers(0, 1000),
 )
-def test_a_resend_never_leaves_the_window(  # noqa: PLR0913 - one draw each
+def test_a_resend_never_leaves_the_window(
     elapsed: int,
     window: int,
     has_lookup: bool,
     stuck: bool,
     refused: bool,
-    back: int,  # noqa: FBT001
+    back: int,
 ) -> None:
     rules = replace(RULES, key_window_seconds=window, has_lookup=has_lookup)
     refund = replace(
