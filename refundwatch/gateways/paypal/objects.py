@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from refundwatch.gateways.reading import Json, JsonObject
 
 _MAX_LINK: Final = 2048
-_CAPTURE_LINK: Final = re.compile(r"/v[12]/payments/captures?/([A-Za-z0-9_-]{1,255})$")
-_ORDER_LINK: Final = re.compile(r"/v2/checkout/orders/([A-Za-z0-9_-]{1,255})$")
+_CAPTURE_LINK: Final = re.compile(r"/v[12]/payments/captures?/([A-Za-z0-9_-]{1,255})\Z")
+_ORDER_LINK: Final = re.compile(r"/v2/checkout/orders/([A-Za-z0-9_-]{1,255})\Z")
 
 # --- refunds ----------------------------------------------------------------------
 

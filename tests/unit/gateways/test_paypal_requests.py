@@ -298,7 +298,7 @@ def test_no_secret_is_in_any_repr() -> None:
     sent = GATEWAY.authorize(
         first_request(GATEWAY.probe(PAYPAL)), replace(CLIENT, session=session), NOW
     )
-    assert TOKEN["access_token"] in str(sent.headers)
+    assert str(TOKEN["access_token"]) in str(sent.headers)
     shown = (
         f"{session!r} {request!r} {sent!r} {sent} {replace(CLIENT, session=session)!r}"
     )
