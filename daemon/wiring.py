@@ -199,4 +199,4 @@ async def _unlock(store: SqliteStore, config: Config, now: datetime) -> None:
     if plan:
         await store.execute(c.SaveKeys(now, plan.rows, plan.checks))
         vault.adopt(plan)
-    store.attach(vault)
+    store.attach_sealer(vault, vault.usage)

@@ -367,3 +367,12 @@ class TokenConflict(RefundwatchError):
     code = "token.conflict"
     http_status = 409
     exit_code = 4
+
+
+# --- the demo ---------------------------------------------------------------------
+
+
+class DemoFailed(RefundwatchError):
+    """A part of the demo could not start."""
+
+    code = "demo.failed"

@@ -1,0 +1,108 @@
+"""`refundwatch demo`: everything on one machine, with throwaway data.
+
+Invariant: nothing of a run is left behind unless it was asked for, and no child
+process outlives it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import tempfile
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from refundwatch.demo import processes
+from refundwatch.demo.folder import prepare
+from refundwatch.demo.people import hire
+from refundwatch.demo.run import Stage
+from refundwatch.demo.sandbox_admin import SandboxAdmin
+from refundwatch.demo.settings import parse
+from refundwatch.demo.traffic import Tally
+from refundwatch.errors import DemoFailed
+
+if TYPE_CHECKING:
+    from refundwatch.demo.folder import Folder
+    from refundwatch.demo.settings import DemoSettings
+
+KEPT_FOR_YOU: Final = 12
+"""How many refunds the simulated approvers leave to whoever watches."""
+
+SHORT_DRAIN_SECONDS: Final = 15.0
+
+
+def main(argv: list[str]) -> int:
+    """Run the demo; return 0 when the books balance."""
+    terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    settings = parse(argv, terminal=terminal)
+    if settings.headless and not terminal and "--headless" not in argv:
+        _say("No terminal here: running without the dashboard for 60 s.")
+    with tempfile.TemporaryDirectory(prefix="refundwatch-demo-") as scratch:
+        folder = Path(scratch)
+        if settings.keep is not None:
+            folder = Path(settings.keep).absolute()
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if any(folder.iterdir()):
+                raise DemoFailed(f"{folder} is not empty.")
+        return asyncio.run(_demo(prepare(folder, settings), settings))
+
+
+async def _demo(folder: Folder, settings: DemoSettings) -> int:
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(processes.sandbox(folder, settings))
+        sandbox = await stack.enter_async_context(SandboxAdmin(folder.admin_url))
+        await stack.enter_async_context(processes.daemon(folder))
+        crew = await hire(folder)
+        stage = Stage(folder, crew, sandbox, settings, Tally())
+        if settings.headless:
+            return await _headless(stage)
+        return await _watched(stage)
+
+
+async def _headless(stage: Stage) -> int:
+    seconds = stage.settings.seconds or 0.0
+    _say(
+        f"{stage.settings.rate:g} refunds a second for {seconds:g} s, faults "
+        f"{stage.settings.faults}, seed {stage.settings.seed}"
+    )
+
+    async def until() -> None:
+        await asyncio.sleep(seconds)
+
+    await stage.play(until, keep=0)
+    _say("Requests have stopped; waiting until nothing moves any more.")
+    return await stage.print_report(await stage.settle())
+
+
+async def _watched(stage: Stage) -> int:
+    """Put the dashboard on top; leaving it stops everything."""
+    arguments = processes.command(
+        "tui",
+        "--server",
+        stage.folder.server,
+        "--token-file",
+        str(stage.folder.path / "you.token"),
+    )
+    code = 0
+
+    async def until() -> None:
+        nonlocal code
+        dashboard = await asyncio.create_subprocess_exec(
+            *arguments, env={**os.environ, "REFUNDWATCH_DEMO": "1"}
+        )
+        try:
+            code = await dashboard.wait()
+        finally:
+            await processes.end(dashboard)
+
+    await stage.play(until, keep=KEPT_FOR_YOU)
+    _say("The dashboard was left; letting what is on its way arrive.")
+    balance = await stage.settle(SHORT_DRAIN_SECONDS)
+    await stage.print_report(balance)
+    return code
+
+
+def _say(words: str) -> None:
+    print(f"refundwatch demo: {words}", file=sys.stderr, flush=True)

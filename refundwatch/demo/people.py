@@ -1,0 +1,52 @@
+"""Who acts in a run: the tokens of its machine and its persons.
+
+Invariant: whoever approves never requested; every token was made by the first admin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from refundwatch.api.client import ApiClient
+from refundwatch.api.models import NewTokenView, RoleName, TokenBody
+
+if TYPE_CHECKING:
+    from refundwatch.demo.folder import Folder
+
+_CREW: Final[dict[str, tuple[str, list[RoleName]]]] = {
+    "returns": ("machine:returns", ["requester", "operator"]),
+    "ann": ("person:ann", ["approver"]),
+    "ben": ("person:ben", ["approver"]),
+    "you": ("person:you", ["operator", "approver"]),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """The tokens of a run; `you` sits at the dashboard."""
+
+    returns: str
+    ann: str
+    ben: str
+    you: str
+
+
+async def hire(folder: Folder) -> Crew:
+    """Make the first admin over the socket, and with it everybody else's token."""
+    async with ApiClient(folder.server) as owner:
+        admin = await _token(owner, "person:root", ["admin"])
+    secrets: dict[str, str] = {}
+    async with ApiClient(folder.server, admin) as client:
+        for name, (principal, roles) in _CREW.items():
+            secrets[name] = await _token(client, principal, roles)
+    you = folder.path / "you.token"
+    you.touch(mode=0o600)
+    you.write_text(secrets["you"], "ascii")
+    return Crew(**secrets)
+
+
+async def _token(client: ApiClient, principal: str, roles: list[RoleName]) -> str:
+    body = TokenBody(principal=principal, roles=roles, expires_in_days=1)
+    made = await client.call("tokens.create", NewTokenView, body=body)
+    return made.secret

@@ -1,0 +1,126 @@
+"""One run from start to verdict.
+
+Invariant: the verdict is drawn from the daemon's API and the sandbox's ledger after
+both have come to rest, or after the drain's time is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from refundwatch.api import models as m
+from refundwatch.api.client import ApiClient
+from refundwatch.demo import report
+from refundwatch.demo.balance import OPEN, compare
+from refundwatch.demo.settings import DRAIN_SECONDS
+from refundwatch.demo.traffic import Approvers, Returns, Tally
+from refundwatch.errors import ApiUnreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from refundwatch.demo.balance import Balance
+    from refundwatch.demo.folder import Folder
+    from refundwatch.demo.people import Crew
+    from refundwatch.demo.sandbox_admin import Execution, SandboxAdmin
+    from refundwatch.demo.settings import DemoSettings
+
+PAGE: Final = 500
+REST_SECONDS: Final = 0.5
+_WAITING: Final = OPEN | {"queued", "awaiting_approval"}
+
+
+@dataclass(slots=True)
+class Stage:
+    """What a run plays on."""
+
+    folder: Folder
+    crew: Crew
+    sandbox: SandboxAdmin
+    settings: DemoSettings
+    tally: Tally
+
+    async def play(self, until: Callable[[], Awaitable[None]], keep: int) -> None:
+        """Ask and approve until `until` returns; the newest `keep` wait for others."""
+        stop = asyncio.Event()
+        approvers = Approvers(
+            self.folder.server, self.crew, self.settings.seed, self.tally
+        )
+        async with ApiClient(self.folder.server, self.crew.returns) as client:
+            returns = Returns(client, self.sandbox, self.settings.seed, self.tally)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(returns.run(self.settings.rate, stop))
+                group.create_task(
+                    approvers.run(stop, 0.3, keep, to_end=self.settings.headless)
+                )
+                await until()
+                stop.set()
+
+    async def settle(self, seconds: float = DRAIN_SECONDS) -> Balance:
+        """Wait until nothing moves any more, then hold the books together."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        async with ApiClient(self.folder.server, self.crew.you) as client:
+            while True:
+                balance = await self._look(client)
+                if balance is not None or loop.time() >= end:
+                    break
+                await asyncio.sleep(REST_SECONDS)
+            if balance is None:
+                refunds, executions = await self._both(client)
+                balance = compare(refunds, executions)
+        return balance
+
+    async def print_report(self, balance: Balance) -> int:
+        """Print everything; return 0 when balanced."""
+        async with ApiClient(self.folder.server, self.crew.you) as client:
+            refunds = await all_refunds(client)
+            metrics = await client.call(
+                "metrics", m.MetricsView, query={"window": 86_400}
+            )
+        fired = await self.sandbox.faults_fired()
+        print(report.table(refunds, metrics))
+        print()
+        print("states:  " + report.states(refunds))
+        print("traffic: " + report.traffic(self.tally))
+        print("faults:  " + report.faults(fired))
+        print(report.verdict(balance, self.tally))
+        return 0 if balance.balanced and not self.tally.wrong_answers else 1
+
+    async def _look(self, client: ApiClient) -> Balance | None:
+        """Return the balance if everything is at rest and nothing waits."""
+        try:
+            counts = await client.call("refunds.states", m.StatesView)
+            waiting = sum(counts.counts.get(state, 0) for state in _WAITING)
+            review = counts.counts.get("review", 0)
+            if waiting > review or not await self.sandbox.is_quiet():
+                return None
+            refunds, executions = await self._both(client)
+        except ApiUnreachable:
+            return None
+        balance = compare(refunds, executions)
+        return balance if balance.balanced else None
+
+    async def _both(
+        self, client: ApiClient
+    ) -> tuple[Sequence[m.RefundView], Sequence[Execution]]:
+        executions = await self.sandbox.executions()
+        return await all_refunds(client), executions
+
+
+async def all_refunds(client: ApiClient) -> list[m.RefundView]:
+    """Page through every refund."""
+    found: list[m.RefundView] = []
+    cursor: str | None = None
+    while True:
+        page = await client.call(
+            "refunds.list",
+            m.RefundPage,
+            query={"limit": PAGE, "cursor": cursor, "oldest_first": True},
+        )
+        found += page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            return found
