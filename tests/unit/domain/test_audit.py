@@ -189,6 +189,7 @@ def test_largest_entry_fits_the_tile_form() -> None:
     data = {"t": "x" * (MAX_ENTRY_BYTES - len(empty))}
     made = entry_bytes(0, AT, "a:b", "system", None, data, FIRST_PREV)
     assert len(made) == MAX_ENTRY_BYTES == 65_535
+    assert isinstance(verify_log([rehashed(0, made)]), Verified)
     with pytest.raises(InvariantBroken):
         entry_bytes(0, AT, "a:b", "system", None, {"t": data["t"] + "x"}, FIRST_PREV)
 
@@ -269,6 +270,13 @@ def test_first_entry_names_zeros() -> None:
     rows = log(1)
     zeros, other = FIRST_PREV.hex().encode(), b"ab" * 32
     rows[0] = rehashed(0, rows[0].entry.replace(zeros, other))
+    assert fault(rows) == (0, LogFault.NEIGHBOUR)
+
+
+def test_first_entry_is_blamed_even_if_the_next_one_fits_it() -> None:
+    rows = [rehashed(0, entry_bytes(0, AT, "a:b", "system", None, {}, b"?" * 32))]
+    prev = rows[0].leaf_hash
+    rows.append(rehashed(1, entry_bytes(1, AT, "a:b", "system", None, {}, prev)))
     assert fault(rows) == (0, LogFault.NEIGHBOUR)
 
 

@@ -144,5 +144,10 @@ def test_other_spelling_is_refused(stored: bytes) -> None:
         parse_canonical(stored)
 
 
+def test_largest_integers_are_held() -> None:
+    assert canonical_bytes(2**53 - 1) == b"9007199254740991"
+    assert parse_canonical(b"-9007199254740991") == 1 - 2**53
+
+
 def test_digest_is_over_the_bytes() -> None:
     assert canonical_sha256({"a": 1}) == hashlib.sha256(b'{"a":1}').hexdigest()

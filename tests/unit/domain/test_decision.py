@@ -190,6 +190,18 @@ def test_time_in_another_form_is_refused(text: str) -> None:
         parse_statement(changed)
 
 
+@pytest.mark.parametrize("word", ["", "Approve", "approved", "pay"])
+def test_unseen_decision_is_refused(word: str) -> None:
+    changed = DECISION.statement().replace(b'"approve"', f'"{word}"'.encode())
+    with pytest.raises(StatementInvalid, match="decision"):
+        parse_statement(changed)
+
+
+def test_zero_is_a_whole_number() -> None:
+    free = replace(DECISION, exponent=0)
+    assert parse_statement(free.statement()) == free
+
+
 def test_half_a_proof_is_refused() -> None:
     fields = stated(replace(DECISION, proof=PROOF)) | {"nonce": None}
     with pytest.raises(StatementInvalid) as caught:

@@ -210,6 +210,23 @@ def test_no_broken_consistency_proof_verifies(new: int) -> None:
             assert not verify_consistency(old, new, old_root, new_root, ())
 
 
+def test_what_is_no_hash_proves_nothing() -> None:
+    leaf, short = leaf_hash(b"0"), b"x"
+    assert verify_inclusion(0, 1, leaf, (), leaf)
+    assert not verify_inclusion(0, 1, short, (), short)
+    assert verify_consistency(1, 1, leaf, leaf, ())
+    assert not verify_consistency(1, 1, short, short, ())
+
+
+def test_empty_tree_proves_nothing() -> None:
+    leaves = numbered(3)
+    proof = consistency_proof(1, 3, nodes_of(leaves))
+    for claimed in (EMPTY_ROOT, leaves[0], proof[0]):
+        assert not verify_consistency(0, 3, claimed, mth(leaves), proof)
+        assert not verify_consistency(0, 0, claimed, claimed, ())
+        assert not verify_consistency(-1, 3, claimed, mth(leaves), proof)
+
+
 @given(st.integers(1, 200), st.data())
 def test_rewritten_history_has_no_consistency_proof(
     new: int, data: st.DataObject

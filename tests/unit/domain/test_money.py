@@ -175,6 +175,13 @@ def test_code_without_amounts_is_refused(code: str) -> None:
         exponent(code, {code: 2})
 
 
+def test_refusal_says_whether_a_code_is_unknown_or_no_money() -> None:
+    with pytest.raises(CurrencyUnknown, match="names no money"):
+        exponent("XAU")
+    with pytest.raises(CurrencyUnknown, match="not a currency code"):
+        exponent("ABC")
+
+
 @pytest.mark.parametrize("value", [1.0, True, "1", None, Decimal(1)])
 def test_amount_of_another_type_is_refused(value: object) -> None:
     with pytest.raises(AmountInvalid):
