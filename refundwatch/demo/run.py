@@ -93,7 +93,7 @@ class Stage:
         """Return the balance if everything is at rest and nothing waits."""
         try:
             counts = await client.call("refunds.states", m.StatesView)
-            waiting = sum(counts.counts.get(state, 0) for state in _WAITING)
+            waiting = sum(n for state, n in counts.counts.items() if state in _WAITING)
             review = counts.counts.get("review", 0)
             if waiting > review or not await self.sandbox.is_quiet():
                 return None
