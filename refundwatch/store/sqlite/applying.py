@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from refundwatch.domain.events import GatewayWord
+from refundwatch.domain.intake import exceeds
 from refundwatch.domain.refund import IN_FLIGHT, RefundState
 from refundwatch.domain.transition import apply
 from refundwatch.errors import InvariantBroken
@@ -20,6 +21,7 @@ from refundwatch.store.sql import named_queries
 from refundwatch.store.sqlite import alarms, rollups
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Mapping
     from datetime import datetime
 
@@ -60,11 +62,8 @@ def apply_event(
 ) -> Applied:
     """Apply an event; another refund's gateway reference makes it a contradiction."""
     if isinstance(event, GatewayWord) and refund.gateway_reference is None:
-        theirs = event.evidence.gateway_reference
-        owner = theirs and tx.one(
-            _SQL["reference_owner"], (refund.account, theirs, refund.id)
-        )
-        if owner:
+        owner = reference_owner(tx, refund, event.evidence.gateway_reference)
+        if owner is not None:
             # Restated so that the domain sees what it is: a word about another one.
             stated = replace(
                 event.evidence,
@@ -75,19 +74,35 @@ def apply_event(
     return apply(refund, event, at)
 
 
+def reference_owner(
+    tx: Transaction, refund: Refund, gateway_reference: str | None
+) -> sqlite3.Row | None:
+    """Give the other refund of the account that has this reference, if any."""
+    if gateway_reference is None:
+        return None
+    values = (refund.account, gateway_reference, refund.id)
+    return tx.one(_SQL["reference_owner"], values)
+
+
 def save_applied(
     tx: Transaction,
     applied: Applied,
     at: datetime,
     actor: str,
     data: Mapping[str, JsonValue],
+    *,
+    guarded: bool = False,
 ) -> int | None:
     """Write what an event did; give its entry's sequence, None for nothing."""
     if not applied.changed:
         tx.change(_SQL["count_ignored"], (applied.kind, applied.ignored or ""))
         return None
     after = applied.after
-    freeze = _book(tx, applied, at)
+    freeze = None
+    if guarded:
+        _grow(tx, applied)
+    else:
+        freeze = _book(tx, applied, at)
     seq = tx.append(
         at, applied.kind, actor, after.id, {**entry_data(applied, freeze), **data}
     )
@@ -150,6 +165,14 @@ def entry_data(applied: Applied, freeze: str | None) -> dict[str, JsonValue]:
     if freeze is not None:
         stated["freeze"] = freeze
     return stated
+
+
+def _grow(tx: Transaction, applied: Applied) -> None:
+    """Change the reservation of an edit: what it adds must be there (P1)."""
+    payment, more = applied.after.payment_id, applied.reserved_delta_minor
+    if not reserve(tx, payment, more):
+        balance = tx.load_balance(payment)
+        raise exceeds(balance, more, balance.refundable_minor)
 
 
 def _book(tx: Transaction, applied: Applied, at: datetime) -> str | None:

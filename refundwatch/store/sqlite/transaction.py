@@ -185,13 +185,22 @@ class Transaction:
         at: datetime,
         actor: str,
         data: Mapping[str, JsonValue] | None = None,
+        *,
+        guarded: bool = False,
     ) -> int | None:
         """Write what an event did, with all that follows; None when it did nothing.
 
         Written in this order: the payment's amounts and freeze, the audit entry
         (before, after, codes, and `data`), the refund's row, its rollups, alarms.
+        `guarded` is for what somebody asks for, never for what is a fact: the payment
+        must hold what is added.
+
+        Raises:
+            AmountExceedsRefundable: guarded, and it does not.
         """
-        return applying.save_applied(self, applied, at, actor, data or {})
+        return applying.save_applied(
+            self, applied, at, actor, data or {}, guarded=guarded
+        )
 
     def freeze_payment(
         self, payment_id: str, reason: str, at: datetime, actor: str

@@ -5,6 +5,15 @@ Invariant: importing this registers every unit and every question exactly once.
 
 from __future__ import annotations
 
-from refundwatch.store.sqlite import alarms, house
+from refundwatch.store.sqlite import (
+    alarms,
+    calendar,
+    decisions,
+    house,
+    intake,
+    nudges,
+    payments,
+    tokens,
+)
 
-MODULES = (alarms, house)
+MODULES = (alarms, calendar, decisions, house, intake, nudges, payments, tokens)

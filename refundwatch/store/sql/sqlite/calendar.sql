@@ -1,0 +1,6 @@
+-- name: due
+SELECT due_at FROM calendar_job WHERE name = ?
+
+-- name: plan
+INSERT INTO calendar_job (name, due_at, ran_at) VALUES (?, ?, ?)
+ON CONFLICT (name) DO UPDATE SET due_at = excluded.due_at, ran_at = excluded.ran_at

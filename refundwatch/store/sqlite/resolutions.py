@@ -1,0 +1,98 @@
+"""Two people about a refund in review.
+
+Invariant: a review ends only when two different persons said the same ending, under
+the same gateway reference, in this review; a person's newest word is the one that
+counts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from refundwatch.domain import events as ev
+from refundwatch.domain.decision import parse_statement
+from refundwatch.domain.idempotency import derive_key, merchant_reference
+from refundwatch.domain.refund import RefundState
+from refundwatch.domain.transition import apply
+from refundwatch.errors import StateConflict, TextInvalid
+from refundwatch.store.contract import Decided
+from refundwatch.store.sql import named_queries
+from refundwatch.store.sqlite import applying
+from refundwatch.store.sqlite.statements import Case, record
+
+if TYPE_CHECKING:
+    from refundwatch.store.sqlite.transaction import Transaction
+
+_SQL = named_queries("sqlite", "decisions")
+_REFERENCE: Final = "gateway_reference"
+S = RefundState
+
+
+def resolve(tx: Transaction, case: Case) -> Decided:
+    """Record a person's word on how it ended; the second same word ends the review.
+
+    Raises:
+        StateConflict: the refund is not in review.
+        TextInvalid: no ending, or a reference that is another refund's.
+    """
+    command, refund = case.command, case.refund
+    if command.resolution is None:
+        raise TextInvalid("A resolution says how it ended.", field="resolution")
+    if refund.state is not S.REVIEW:
+        raise StateConflict(refund.id, refund.state, "resolve")
+    _must_be_free(tx, case)
+    first = not same_word(tx, case)
+    data = record(tx, case)
+    if first:
+        kind = "refund:resolution:proposed"
+        tx.append_to_refund(command.at, kind, case.actor, refund.id, data)
+        return Decided(refund, 1)
+    applied = apply(refund, _resolved(tx, case, command.resolution), command.at)
+    tx.save_applied(applied, command.at, case.actor, data)
+    return Decided(applied.after, 0)
+
+
+def same_word(tx: Transaction, case: Case) -> frozenset[str]:
+    """Name whose newest word of this review is the one that is being said.
+
+    The same word is the same ending under the same gateway reference.
+    """
+    newest: dict[str, tuple[str, str | None]] = {}
+    for row in tx.every(_SQL["resolvers"], (case.refund.id, case.reviews)):
+        place = f"{case.refund.id}/{row['number']}"
+        statement = tx.sealer.open("decision", place, "statement", row["statement"])
+        evidence = parse_statement(statement).evidence or {}
+        newest[row["actor"]] = (row["resolution"], evidence.get(_REFERENCE))
+    said = (case.command.resolution, case.command.evidence.get(_REFERENCE))
+    return frozenset(actor for actor, word in newest.items() if word == said)
+
+
+def _must_be_free(tx: Transaction, case: Case) -> None:
+    reference = case.command.evidence.get(_REFERENCE)
+    if reference is None:
+        return
+    owner = applying.reference_owner(tx, case.refund, reference)
+    if owner is not None:
+        raise TextInvalid(
+            f"Gateway reference {reference[:64]!a} belongs to refund {owner['id']}.",
+            field="evidence",
+        )
+
+
+def _resolved(tx: Transaction, case: Case, resolution: ev.Resolution) -> ev.Resolved:
+    reference = case.command.evidence.get(_REFERENCE)
+    if resolution is not ev.Resolution.RESEND:
+        return ev.Resolved(resolution, gateway_reference=reference)
+    refund = case.refund
+    identity = (
+        tx.instance,
+        refund.account,
+        refund.payment_reference,
+        refund.request_id,
+        refund.generation + 1,
+    )
+    return ev.Resolved(
+        resolution,
+        next_idempotency_key=derive_key(*identity),
+        next_merchant_reference=merchant_reference(*identity),
+    )
