@@ -207,6 +207,18 @@ def test_two_equal_partial_refunds_both_succeed() -> None:
     assert len(hands.world.ledger.doubles()) == 1
 
 
+def test_two_refunds_together_cannot_pass_the_payment() -> None:
+    hands = Hands()
+    hands.adyen_refund(3_000, key="a", reference="rw-a")
+    hands.adyen_refund(3_000, key="b", reference="rw-b")
+    outcomes = {
+        item_of(post)["merchantReference"]: item_of(post)["success"]
+        for post in hands.wait(60)
+    }
+    assert outcomes == {"rw-a": "true", "rw-b": "false"}
+    assert [row.net_minor for row in hands.rows("adyen")] == [3_000, 0]
+
+
 # Later news.
 
 

@@ -202,6 +202,13 @@ def test_nothing_left_is_fully_refunded() -> None:
     assert issue_of(reply) == "CAPTURE_FULLY_REFUNDED"
 
 
+def test_two_refunds_together_cannot_pass_the_capture() -> None:
+    hands = Hands()
+    hands.paypal_refund("30.00", reference="rw-a")
+    reply = hands.paypal_refund("30.00", reference="rw-b")
+    assert issue_of(reply) == "REFUND_AMOUNT_EXCEEDED"
+
+
 @pytest.mark.parametrize(
     ("facts", "value", "issue"),
     [
