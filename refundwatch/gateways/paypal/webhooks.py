@@ -3,8 +3,12 @@
 Invariant: nothing in the body is read before the signature over its raw bytes holds,
 under a certificate that was believed for this account's mode.
 
-Source: gateway notes on "Webhooks" self-verification,
-https://developer.paypal.com/api/rest/webhooks (read 2026-11).
+The signature covers a CRC-32 of the body and no digest. Whoever holds one delivery can
+write another body of the same checksum, so a verified body is still no proof: a refund
+in it is read again before it counts.
+
+Source: paypal/PayPal-Java-SDK ValidateCertTest.java, paypal/PayPal-Python-SDK
+verify_webhook_events.py; "Webhooks", https://developer.paypal.com (read 2026-11).
 """
 
 from __future__ import annotations
