@@ -6,11 +6,11 @@ use it.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
     from refundwatch.flow.intake import Intake
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Hub:
-    """The running daemon; `draining` turns True once, when it was told to stop."""
+    """The running daemon; `draining` turns True once, when it was told to stop.
+
+    `failed` is set when the store could not be made durable: the process must end.
+    """
 
     instance: str
     mode: str
@@ -33,8 +36,8 @@ class Hub:
     started_at: datetime
     draining: bool = False
     ready: bool = False
+    failed: asyncio.Event = field(default_factory=asyncio.Event)
     counters: dict[str, int] = field(default_factory=dict)
-    on_drain: list[Callable[[], None]] = field(default_factory=list)
 
     def count(self, name: str, by: int = 1) -> None:
         """Raise one of the process's own counters."""

@@ -31,7 +31,6 @@ class Supervisor:
         self._hub = hub
         self._tasks: list[asyncio.Task[None]] = []
         self.stop = asyncio.Event()
-        self.failed = asyncio.Event()
         self._hurried = asyncio.Event()
 
     @property
@@ -71,7 +70,7 @@ class Supervisor:
                 await loop(self.stop)
             except StoreFailed as error:
                 self._hub.log.problem("store:failed", detail=error.message)
-                self.failed.set()
+                self._hub.failed.set()
                 return
             except Exception as error:  # noqa: BLE001 - supervised: alarm and restart
                 if self._hub.clock.monotonic() - begun > HEALTHY_SECONDS:

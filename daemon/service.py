@@ -60,7 +60,7 @@ class Service:
             await self._until_told()
         finally:
             await self.stop()
-        return 1 if self._supervisor.failed.is_set() else 0
+        return 1 if self._hub.failed.is_set() else 0
 
     def tell(self) -> None:
         """Ask the daemon to stop; a second time only shortens the waiting."""
@@ -98,7 +98,7 @@ class Service:
     async def _until_told(self) -> None:
         waits = [
             asyncio.ensure_future(event.wait())
-            for event in (self._told, self._supervisor.failed)
+            for event in (self._told, self._hub.failed)
         ]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

@@ -6,6 +6,7 @@ the reverse order, whatever happens in between.
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -24,7 +25,7 @@ from refundwatch.security.datakey import KeyCheck, KeyState, WrappedKey
 from refundwatch.security.keyfile import parse_key_file
 from refundwatch.security.vault import Vault
 from refundwatch.store import contract as c
-from refundwatch.store.sqlite import open_sqlite_store
+from refundwatch.store.sqlite.store import open_sqlite_store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -32,9 +33,10 @@ if TYPE_CHECKING:
 
     from daemon.directory import Directory
     from refundwatch.config import Config
+    from refundwatch.errors import StoreFailed
     from refundwatch.flow.house import House
     from refundwatch.flow.ports import Clock, Log
-    from refundwatch.store.sqlite import SqliteStore
+    from refundwatch.store.sqlite.store import SqliteStore
 
 ROLL_KEYS_SECONDS: Final = 3600
 
@@ -59,8 +61,15 @@ async def wired(config: Config, clock: Clock, log: Log) -> AsyncIterator[Wired]:
     """
     directory = open_directory(config)
     policy = policy_of(config)
+    failed = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def fail(error: StoreFailed) -> None:
+        log.problem("store:failed", code=error.code, detail=error.message)
+        loop.call_soon_threadsafe(failed.set)
+
     async with AsyncExitStack() as stack:
-        store = await open_sqlite_store(config.store.path)
+        store = await open_sqlite_store(config.store.path, on_failure=fail)
         stack.push_async_callback(store.close)
         await _unlock(store, config, clock.now())
         transport = AiohttpTransport()
@@ -87,6 +96,7 @@ async def wired(config: Config, clock: Clock, log: Log) -> AsyncIterator[Wired]:
             clock=clock,
             log=log,
             started_at=clock.now(),
+            failed=failed,
         )
         yield Wired(config, hub, house, directory, store)
 
