@@ -171,6 +171,14 @@ class FilterInvalid(RefundwatchError):
     exit_code = 2
 
 
+class CursorInvalid(RefundwatchError):
+    """A cursor was not given out by the list it is used for."""
+
+    code = "value.cursor_invalid"
+    http_status = 422
+    exit_code = 2
+
+
 class NotCanonical(RefundwatchError):
     """A value has no canonical JSON form, or bytes are not in it."""
 

@@ -158,13 +158,13 @@ def _follow_outage(
         cause, began = seen.opened.cause, micros(seen.opened.started_at)
         sample = _sample(call)
         tx.change(_SQL["open_outage"], (name, began, cause, sample))
-        open_alarm(tx, at, ALARM_DOWN, name, {"cause": cause, "sample": sample or ""})
+        open_alarm(tx, at, ALARM_DOWN, name, detail={"cause": cause, "sample": sample})
     if seen.closed is not None:
         tx.change(_SQL["close_outage"], (micros(seen.closed.end), name))
         close_alarm(tx, at, ALARM_DOWN, name)
 
 
-def _sample(call: CallRecord) -> str | None:
+def _sample(call: CallRecord) -> str:
     """Say in codes what the failure that opened an outage looked like."""
     status = None if call.status is None else f"HTTP {call.status}"
     words = (call.operation, status, call.error)
@@ -181,7 +181,7 @@ def _follow_pause(
         tx.touch("send")
         return
     tx.append(at, "connection:paused", SYSTEM.id, None, data)
-    open_alarm(tx, at, ALARM_UNAUTHORIZED, connection, {}, severity="critical")
+    open_alarm(tx, at, ALARM_UNAUTHORIZED, connection, detail={}, severity="critical")
 
 
 # --- questions --------------------------------------------------------------------

@@ -127,9 +127,7 @@ def _value(column: Column, values: frozenset[str]) -> Condition:
         case Column.INVOICE:
             return _among("coalesce(r.invoice, '')", values)
         case Column.PAYMENT:
-            return _either(
-                _among("r.payment_id", values), _among("r.payment_reference", values)
-            )
+            return _payment(values)
         case Column.CONNECTION:
             return _either(
                 _among("coalesce(r.connection, '')", values),
@@ -141,6 +139,18 @@ def _value(column: Column, values: frozenset[str]) -> Condition:
             return Condition(f"r.account IN ({accounts})", gateways.values)
         case _:
             assert_never(column)
+
+
+def _payment(values: frozenset[str]) -> Condition:
+    """Find payments by both their names, each through its index."""
+    ours = _among("id", values)
+    theirs = _among("p.gateway_reference", values)
+    found = (
+        f"SELECT id FROM payment WHERE {ours.sql} UNION "  # noqa: S608 - marks only
+        "SELECT p.id FROM account AS a CROSS JOIN payment AS p "
+        f"ON p.account = a.name AND {theirs.sql}"
+    )
+    return Condition(f"r.payment_id IN ({found})", ours.values + theirs.values)
 
 
 def _either(one: Condition, other: Condition) -> Condition:

@@ -1,0 +1,42 @@
+-- name: summaries
+SELECT
+    refund.*, account.gateway, payment.frozen,
+    (SELECT count(DISTINCT decision.actor) FROM decision
+     WHERE decision.refund_id = refund.id AND decision.kind = 'approve'
+       AND decision.revision = refund.revision) AS approvals
+FROM refund
+JOIN account ON account.name = refund.account
+JOIN payment ON payment.id = refund.payment_id
+WHERE refund.id IN (SELECT value FROM json_each(?))
+
+-- name: id_by_id
+SELECT id FROM refund WHERE id = ?
+
+-- name: id_by_merchant_reference
+SELECT refund_id AS id FROM refund_generation WHERE merchant_reference = ?
+
+-- name: id_by_request
+SELECT id FROM refund WHERE request_id = ?
+
+-- name: inside
+SELECT reason_text, invoice, reviews, created_by FROM refund WHERE id = ?
+
+-- name: decisions
+SELECT * FROM decision WHERE refund_id = ? ORDER BY number
+
+-- name: attempts
+SELECT * FROM attempt WHERE refund_id = ? ORDER BY number
+
+-- name: deliveries
+SELECT * FROM delivery WHERE refund_id = ? ORDER BY id
+
+-- name: entries
+SELECT seq, entry, leaf_hash FROM audit_entry WHERE refund_id = ? ORDER BY seq
+
+-- name: counted
+SELECT coalesce(sum(count), 0) AS count FROM state_count
+WHERE state IN (SELECT value FROM json_each(:states))
+  AND (:accounts IS NULL OR account IN (SELECT value FROM json_each(:accounts)))
+
+-- name: accounts_of_gateways
+SELECT name FROM account WHERE gateway IN (SELECT value FROM json_each(?))

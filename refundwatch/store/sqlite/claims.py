@@ -1,0 +1,319 @@
+"""Opening an attempt, and finding what is due.
+
+Invariant: a claim is one guarded statement; with it commit the attempt and, at the
+first attempt under a key, the exact request. Whatever a refund needs in order to be
+sent is looked at again here, in the unit that opens the attempt, and every send of
+one key carries the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+
+from refundwatch.domain import events as ev
+from refundwatch.domain.canonical import canonical_bytes, parse_canonical
+from refundwatch.domain.decision import Verdict, parse_statement
+from refundwatch.domain.policy import SYSTEM
+from refundwatch.domain.refund import IN_FLIGHT, Booking, Refund, RefundState
+from refundwatch.errors import InvariantBroken, SealBroken, StatementInvalid
+from refundwatch.store.contract import (
+    Claimed,
+    ClaimLost,
+    ClaimRefund,
+    DueLookups,
+    DuePolls,
+    DueSends,
+    DueWork,
+    NextDue,
+    StoredRequest,
+)
+from refundwatch.store.rows import (
+    micros,
+    optional_moment,
+    payment_from_row,
+    refund_from_row,
+)
+from refundwatch.store.sql import named_queries
+from refundwatch.store.sqlite.alarms import open_alarm
+from refundwatch.store.sqlite.approvals import approvals_needed, creators_and_editors
+from refundwatch.store.sqlite.statements import content_sha256
+from refundwatch.store.sqlite.registry import Reading, question, unit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from refundwatch.domain.canonical import JsonValue
+    from refundwatch.store.contract import Policy
+    from refundwatch.store.rows import Row, SqlValue
+    from refundwatch.store.sqlite.transaction import Transaction
+
+_SQL = named_queries("sqlite", "claims")
+S = RefundState
+
+ALARM_APPROVALS: Final = "refund_approvals_invalid"
+_BEGINNING: Final = -(2**62)
+
+
+@unit(ClaimRefund)
+def _claim(tx: Transaction, command: ClaimRefund) -> Claimed | ClaimLost:
+    refund = tx.load_refund(command.refund_id)
+    lost = _obstacle(tx, refund, command)
+    if lost is not None:
+        return ClaimLost(lost)
+    missing = _approvals_missing(tx, refund, command.policy)
+    if missing:
+        _void_approvals(tx, refund, command, missing)
+        return ClaimLost("approvals_invalid")
+    request = _stored_request(tx, refund) or command.request
+    if request is None:
+        return ClaimLost("request_missing")
+    return _open(tx, refund, command, request)
+
+
+def _obstacle(tx: Transaction, refund: Refund, command: ClaimRefund) -> str | None:
+    """Name what forbids the claim now, in a code; the guard asks it all again."""
+    if refund.state not in {S.QUEUED, S.UNKNOWN}:
+        return f"state_{refund.state}"
+    if refund.revision != command.revision:
+        return "revision_changed"
+    if refund.booking is not Booking.RESERVED:
+        return "not_reserved"
+    if tx.load_balance(refund.payment_id).frozen is not None:
+        return "payment_frozen"
+    if tx.one(_SQL["in_flight_beside"], (refund.payment_id, refund.id)) is not None:
+        return "payment_busy"
+    path = tx.one(_SQL["connection"], (command.connection,))
+    if path is None or not path["configured"] or path["account"] != refund.account:
+        return "connection_unknown"
+    return "connection_paused" if path["paused"] is not None else None
+
+
+# --- approvals --------------------------------------------------------------------
+
+
+def _approvals_missing(tx: Transaction, refund: Refund, policy: Policy) -> int:
+    needed = approvals_needed(tx, refund, policy)
+    return max(needed - len(_proven_approvers(tx, refund)), 0) if needed else 0
+
+
+def _proven_approvers(tx: Transaction, refund: Refund) -> frozenset[str]:
+    """Name the persons whose stored statement approves exactly this content.
+
+    A row alone proves nothing: whoever can write to the database can write one. Its
+    sealed statement he cannot.
+    """
+    rows = tx.every(_SQL["approvals"], (refund.id, refund.revision))
+    proven = {row["actor"] for row in rows if _is_proven(tx, refund, row)}
+    return frozenset(proven) - creators_and_editors(tx, refund.id)
+
+
+def _is_proven(tx: Transaction, refund: Refund, row: Row) -> bool:
+    key = f"{refund.id}/{row['number']}"
+    try:
+        opened = tx.sealer.open("decision", key, "statement", row["statement"])
+        stated = parse_statement(opened)
+    except (SealBroken, StatementInvalid):
+        return False
+    return (
+        stated.decision is Verdict.APPROVE
+        and stated.actor == row["actor"]
+        and stated.actor.startswith("person:")
+        and stated.refund_id == refund.id
+        and stated.revision == refund.revision
+        and stated.request_sha256 == content_sha256(refund)
+    )
+
+
+def _void_approvals(
+    tx: Transaction, refund: Refund, command: ClaimRefund, missing: int
+) -> None:
+    """Ask for approval again; what was sent once can only be looked up."""
+    detail: dict[str, str | int] = {
+        "missing": missing,
+        "policy_version": command.policy.version,
+    }
+    open_alarm(
+        tx,
+        command.at,
+        ALARM_APPROVALS,
+        refund.id,
+        detail=detail,
+        refund_id=refund.id,
+    )
+    if refund.state is not S.QUEUED:
+        return
+    event = ev.ApprovalsInvalid(
+        required_approvals=approvals_needed(tx, refund, command.policy),
+        approvals_expire_at=command.at
+        + timedelta(seconds=command.policy.approvals_expiry_seconds),
+    )
+    applied = tx.apply_event(refund, event, command.at)
+    tx.save_applied(applied, command.at, SYSTEM.id, {**detail})
+
+
+# --- the attempt ------------------------------------------------------------------
+
+
+def _open(
+    tx: Transaction, refund: Refund, command: ClaimRefund, request: StoredRequest
+) -> Claimed | ClaimLost:
+    applied = tx.apply_event(refund, ev.Claimed(command.connection), command.at)
+    values: dict[str, SqlValue] = {
+        "refund": refund.id,
+        "revision": command.revision,
+        "connection": command.connection,
+    }
+    row = tx.one(_SQL["claim"], values)
+    if row is None:
+        return ClaimLost("claimed_elsewhere")
+    after = applied.after
+    if (row["fence"], row["amount_minor"]) != (after.fence, after.amount_minor):
+        raise InvariantBroken(f"{refund.id} was claimed as another one.")
+    digest = sha256(request.body).hexdigest()
+    if tx.one(_SQL["stored_request"], (after.id, after.generation)) is None:
+        _store_request(tx, after, request, digest, command.at)
+    _open_attempt(tx, after, command, digest)
+    data: dict[str, JsonValue] = {
+        "attempt": after.attempts,
+        "body_sha256": digest,
+        "policy_version": command.policy.version,
+    }
+    tx.save_applied(applied, command.at, SYSTEM.id, data)
+    return Claimed(after, request)
+
+
+def _open_attempt(
+    tx: Transaction, after: Refund, command: ClaimRefund, digest: str
+) -> None:
+    values = (
+        after.id,
+        after.attempts,
+        after.generation,
+        after.fence,
+        command.connection,
+        digest,
+        micros(command.at),
+        micros(command.lease_until),
+    )
+    tx.change(_SQL["open_attempt"], values)
+
+
+def _store_request(
+    tx: Transaction,
+    refund: Refund,
+    request: StoredRequest,
+    digest: str,
+    at: datetime,
+) -> None:
+    key = f"{refund.id}/{refund.generation}"
+
+    def sealed(column: str, plain: bytes) -> bytes:
+        return tx.sealer.seal("stored_request", key, column, plain)
+
+    values: dict[str, SqlValue] = {
+        "refund": refund.id,
+        "generation": refund.generation,
+        "operation": request.operation,
+        "method": request.method,
+        "target": sealed("target", request.target.encode("utf-8")),
+        "headers": sealed("headers", canonical_bytes(request.headers)),
+        "body": sealed("body", request.body),
+        "body_sha256": digest,
+        "at": micros(at),
+    }
+    tx.change(_SQL["store_request"], values)
+
+
+def _stored_request(tx: Transaction, refund: Refund) -> StoredRequest | None:
+    """Open the request of this refund's key, if one was ever sent."""
+    row = tx.one(_SQL["stored_request"], (refund.id, refund.generation))
+    if row is None:
+        return None
+    key = f"{refund.id}/{refund.generation}"
+
+    def opened(column: str) -> bytes:
+        return tx.sealer.open("stored_request", key, column, row[column])
+
+    body = opened("body")
+    if sha256(body).hexdigest() != row["body_sha256"]:
+        raise InvariantBroken(f"The stored request of {refund.id} was changed.")
+    return StoredRequest(
+        operation=row["operation"],
+        method=row["method"],
+        target=opened("target").decode("utf-8"),
+        headers=_headers(opened("headers")),
+        body=body,
+    )
+
+
+def _headers(stored: bytes) -> tuple[tuple[str, str], ...]:
+    listed = parse_canonical(stored)
+    if not isinstance(listed, list):
+        message = "Stored headers are not a list."
+        raise InvariantBroken(message)
+    return tuple((str(name), str(value)) for name, value in listed)
+
+
+# --- what is due ------------------------------------------------------------------
+
+
+@question(DueSends)
+def _due_sends(reading: Reading, query: DueSends) -> tuple[DueWork, ...]:
+    values: dict[str, SqlValue] = {
+        "at": micros(query.at),
+        "limit": query.limit,
+        "skip": _listed(query.skip),
+        "skip_accounts": _listed(query.skip_accounts),
+    }
+    return _works(reading, reading.connection.execute(_SQL["due_sends"], values))
+
+
+@question(DueLookups)
+def _due_lookups(reading: Reading, query: DueLookups) -> tuple[DueWork, ...]:
+    return _due_looks(reading, query, S.UNKNOWN)
+
+
+@question(DuePolls)
+def _due_polls(reading: Reading, query: DuePolls) -> tuple[DueWork, ...]:
+    return _due_looks(reading, query, S.PENDING)
+
+
+def _due_looks(
+    reading: Reading, query: DueLookups | DuePolls, state: RefundState
+) -> tuple[DueWork, ...]:
+    values: dict[str, SqlValue] = {
+        "state": state.value,
+        "at": micros(query.at),
+        "limit": query.limit,
+        "skip": _listed(query.skip),
+        "skip_accounts": _listed(query.skip_accounts),
+    }
+    return _works(reading, reading.connection.execute(_SQL["due_looks"], values))
+
+
+def _works(reading: Reading, rows: Iterable[Row]) -> tuple[DueWork, ...]:
+    return tuple(_work(reading, row) for row in rows)
+
+
+def _work(reading: Reading, row: Row) -> DueWork:
+    refund = refund_from_row(row)
+    found = reading.connection.execute(_SQL["payment"], (refund.payment_id,))
+    shares = reading.connection.execute(_SQL["shares"], (refund.payment_id,))
+    payment = payment_from_row(found.fetchone(), shares)
+    sent = refund.last_sent_at if refund.state in IN_FLIGHT else None
+    return DueWork(refund, payment, sent or refund.created_at)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return json.dumps(sorted(names))
+
+
+@question(NextDue)
+def _next_due(reading: Reading, query: NextDue) -> datetime | None:
+    after = _BEGINNING if query.after is None else micros(query.after)
+    row = reading.connection.execute(_SQL["next_due"], {"after": after}).fetchone()
+    return optional_moment(row["due_at"])
