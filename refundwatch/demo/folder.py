@@ -206,6 +206,7 @@ webhook_secrets = ["file:stripe.webhook"]
 endpoint = "http://127.0.0.1:{ports.stripe}"
 credentials = {{ api_key = "file:stripe.key" }}
 timeout_seconds = {timeout}
+connect_timeout_seconds = {timeout / 2}
 
 [accounts.adyen-eu]
 gateway = "adyen"
@@ -217,6 +218,7 @@ settings = {{ merchant_account = "DemoECOM" }}
 endpoint = "http://127.0.0.1:{ports.adyen}/v72"
 credentials = {{ api_key = "file:adyen.key" }}
 timeout_seconds = {timeout}
+connect_timeout_seconds = {timeout / 2}
 
 [accounts.paypal-us]
 gateway = "paypal"
@@ -228,4 +230,5 @@ webhook_cert_origin = "http://127.0.0.1:{ports.paypal}" }}
 endpoint = "http://127.0.0.1:{ports.paypal}"
 credentials = {{ client_id = "file:paypal.id", client_secret = "file:paypal.secret" }}
 timeout_seconds = {timeout}
+connect_timeout_seconds = {timeout / 2}
 """
