@@ -353,6 +353,19 @@ def test_data_key_is_replaced_after_its_uses(shelf: Shelf) -> None:
     assert (usage.dek_id, usage.uses) == (3, 1)
 
 
+def test_limits_are_the_documented_ones() -> None:
+    assert (ROLL_AFTER_USES, MOST_USES) == (1_073_741_824, 4_294_967_296)
+
+
+def test_lost_check_is_planned_again(shelf: Shelf) -> None:
+    shelf.start()
+    shelf.checks.clear()
+    plan = shelf.unlock().plan(NOW)
+    assert plan
+    assert not plan.rows
+    assert [check.kek_id for check in plan.checks] == ["k1"]
+
+
 def test_used_up_key_seals_no_more(shelf: Shelf) -> None:
     shelf.start()
     shelf.rows[1] = replace(shelf.rows[1], uses=MOST_USES - 1)
