@@ -4,7 +4,7 @@ ON CONFLICT (account, connection, state) DO UPDATE SET count = count + 1
 
 -- name: leave_state
 UPDATE state_count SET count = count - 1
-WHERE account = ? AND connection = ? AND state = ?
+WHERE account = ? AND connection = ? AND state = ? AND count > 0
 
 -- name: count_states
 SELECT state, sum(count) AS count FROM state_count GROUP BY state
