@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from refundwatch.domain.decision import Verdict
 from refundwatch.domain.policy import Band, Principal, Role
 from refundwatch.store.contract import (
     AccountSpec,
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from refundwatch.domain.decision import Verdict
     from refundwatch.domain.refund import Refund
     from refundwatch.store.contract import Decided, Store
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -27,7 +27,6 @@ from refundwatch.store.contract import (
 )
 from refundwatch.store.rows import refund_from_row
 from refundwatch.store.sqlite.sealing import open_text
-from refundwatch.store.sqlite.store import InlineStore
 from tests.making import (
     POLICY,
     SHOP,
@@ -49,6 +48,9 @@ from tests.store.looking import (
     value,
     verified,
 )
+
+if TYPE_CHECKING:
+    from refundwatch.store.sqlite.store import InlineStore
 
 
 async def test_a_request_becomes_a_queued_refund(store: InlineStore) -> None:
@@ -144,8 +146,8 @@ async def test_a_request_that_cannot_stand_stores_nothing(
     payment = await make_payment(store, invoices=(InvoiceShare("I-1", 10_000),))
     stored, length = dump(store), size(store)
 
+    new = replace(new_refund(payment), **change)
     with pytest.raises(error):
-        new = replace(new_refund(payment), **change)
         await store.execute(CreateRefund(START, SHOP, new, POLICY))
 
     assert (dump(store), size(store)) == (stored, length)
