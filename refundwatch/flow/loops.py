@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 W = TypeVar("W")
 K = TypeVar("K", bound=Hashable)
 
-LONGEST_SLEEP_SECONDS: Final = 300
-"""A jump of the wall clock moves due times; a room looks again after this at most."""
-
 PARKED_SECONDS: Final = 60
 LONGEST_PARKED: Final = 10_000
 
@@ -239,7 +236,7 @@ class Room(ABC, Generic[K]):
     # --- within ------------------------------------------------------------------
 
     async def _pause_seconds(self) -> float:
-        waits: list[float] = [LONGEST_SLEEP_SECONDS]
+        waits: list[float] = [self.at.settings.longest_sleep_seconds]
         due = await self.at.store.read(NextDue(after=self._looked_at))
         if due is not None:
             waits.append((due - self.at.clock.now()).total_seconds())

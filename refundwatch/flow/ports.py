@@ -112,7 +112,11 @@ class Log(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FlowSettings:
-    """How the rooms behave; seconds unless named otherwise."""
+    """How the rooms behave; seconds unless named otherwise.
+
+    A jump of the wall clock moves due times, so a room looks again after
+    `longest_sleep_seconds` at most.
+    """
 
     instance: str
     dispatch_concurrency: int
@@ -128,3 +132,4 @@ class FlowSettings:
     hold_declared: Mapping[str, bool]
     lookup_concurrency: int = 32
     inbox_concurrency: int = 32
+    longest_sleep_seconds: int = 300

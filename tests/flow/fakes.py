@@ -34,6 +34,7 @@ def settings(**changes: Any) -> FlowSettings:
         unmatched_keep_seconds=DAY,
         probe_timeout_seconds=5,
         hold_declared={},
+        longest_sleep_seconds=12 * 3600,
     )
     return replace(base, **changes)
 

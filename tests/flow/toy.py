@@ -479,8 +479,10 @@ class Bank:
                 raise NoAnswerError("timeout")
             if fault == "never":
                 raise NeverSentError("dns")
-            if fault.isdigit():
-                return HttpResponse(int(fault), {}, b"{}")
+            if fault:
+                status, _, wait = fault.partition(" after ")
+                headers = {"retry-after": wait} if wait else {}
+                return HttpResponse(int(status), headers, b"{}")
         parts = urlsplit(request.target)
         match request.operation:
             case "token":

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from refundwatch.flow import pace
 from refundwatch.flow.pace import RETRY_CAP_SECONDS, Ages, Pace, can_be_read, spread
 from refundwatch.gateways.contract import Lookup
 from tests.flow.fakes import BACKOFF, a_refund, settings
@@ -40,8 +41,8 @@ def test_retry_is_never_sooner_than_the_gateway_asked(
     attempts: int, asked: int | None
 ) -> None:
     async def main(loop: SimLoop) -> float:
-        pace = Pace(settings(), SimClock(loop))
-        return seconds(pace.retry_at(a_refund(attempts=attempts), asked))
+        paced = Pace(settings(), SimClock(loop))
+        return seconds(paced.retry_at(a_refund(attempts=attempts), asked))
 
     wait = simulate(main)
     assert wait >= (asked or 0)
@@ -52,8 +53,8 @@ def test_retry_is_never_sooner_than_the_gateway_asked(
 @pytest.mark.parametrize(("attempts", "wait"), list(enumerate(BACKOFF, 1)))
 def test_unanswered_is_looked_up_by_the_back_off(attempts: int, wait: int) -> None:
     async def main(loop: SimLoop) -> float:
-        pace = Pace(settings(), SimClock(loop))
-        return seconds(pace.look_at(a_refund(attempts=attempts)))
+        paced = Pace(settings(), SimClock(loop))
+        return seconds(paced.look_at(a_refund(attempts=attempts)))
 
     assert simulate(main) == wait
 
@@ -69,9 +70,9 @@ def test_pending_where_nobody_can_be_asked_has_no_poll() -> None:
     blind = replace(TOY, lookup=Lookup.NONE, reads_refund=False)
 
     async def main(loop: SimLoop) -> None:
-        pace = Pace(settings(), SimClock(loop))
-        assert pace.first_poll(blind) is None
-        assert pace.first_poll(TOY) == START + timedelta(hours=1)
+        paced = Pace(settings(), SimClock(loop))
+        assert paced.first_poll(blind) is None
+        assert paced.first_poll(TOY) == START + timedelta(hours=1)
 
     assert not can_be_read(blind)
     simulate(main)
@@ -130,13 +131,15 @@ def test_conclusion_from_absence_waits_by_the_monotonic_clock() -> None:
     simulate(main)
 
 
-def test_marks_are_bounded_and_forgotten() -> None:
+def test_marks_are_bounded_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "_MOST_MARKS", 10)
+
     async def main(loop: SimLoop) -> None:
         ages = Ages(SimClock(loop))
-        for number in range(100_010):
+        for number in range(20):
             ages.of(a_refund(id=f"rf_{number}"), 0)
-        assert len(ages._marks) == 100_000
-        ages.forget("rf_100009")
-        assert len(ages._marks) == 99_999
+        assert len(ages._marks) == 10
+        ages.forget("rf_19")
+        assert len(ages._marks) == 9
 
     simulate(main)
