@@ -53,6 +53,7 @@ def test_a_sandbox_goes_on_from_its_snapshot_as_if_nothing_had_happened() -> Non
     state = json.loads(json.dumps(parted.world.dump()))
     parted.world = World(config("hostile", seed=5), signer())
     parted.world.load(state)
+    assert json.loads(json.dumps(parted.world.dump())) == state
     assert parted.world.ledger.dump() == whole.world.ledger.dump()
     assert story(whole, range(25, 60)) == story(parted, range(25, 60))
     assert parted.world.ledger.dump() == whole.world.ledger.dump()

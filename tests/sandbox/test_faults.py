@@ -171,6 +171,15 @@ def test_a_wrong_amount_is_in_the_answer_only(gateway: str) -> None:
     assert [row.net_minor for row in hands.rows(gateway)] == [1_000]
 
 
+@pytest.mark.parametrize("gateway", GATEWAYS)
+def test_a_call_that_executes_nothing_new_is_answered_honestly(gateway: str) -> None:
+    hands = Hands()
+    hands.refund(gateway, key="k")
+    hands.world.set_faults(None, {"error_after": 1.0})
+    assert hands.refund(gateway, key="k").status in (200, 201)
+    assert hands.world.counters()[gateway] == {}
+
+
 def test_a_planted_amount_is_truly_executed() -> None:
     hands = Hands()
     hands.world.plant("stripe", PI, 1_234)
