@@ -51,6 +51,7 @@ def _open_house(tx: Transaction, command: OpenHouse) -> None:
         _must_equal("mode", house["mode"], command.mode)
         tx.change(_SQL["reopen"], values)
     _put_accounts(tx, command)
+    _must_keep_busy_accounts(tx)
     _put_connections(tx, command)
     data = {
         "config_digest": command.config_digest,
@@ -71,6 +72,15 @@ def _put_accounts(tx: Transaction, command: OpenHouse) -> None:
             _must_equal(what, known["gateway"], account.gateway)
         values = (account.name, account.gateway, account.timezone, micros(command.at))
         tx.change(_SQL["put_account"], values)
+
+
+def _must_keep_busy_accounts(tx: Transaction) -> None:
+    """Refuse to forget an account whose refunds are not at their end yet."""
+    for row in tx.every(_SQL["open_elsewhere"]):
+        raise StoreMismatch(
+            f"The store has {row['count']} open refunds of account {row['account']}, "
+            "which the configuration lacks."
+        )
 
 
 def _put_connections(tx: Transaction, command: OpenHouse) -> None:
@@ -95,13 +105,16 @@ def _abandon(tx: Transaction, command: AbandonAttempts) -> tuple[str, ...]:
     else:
         rows = tx.every(_SQL["lease_ended"], (micros(command.at),))
         reason = "lease_ended"
-    moved = []
+    moved: list[str] = []
     for row in rows:
         refund = refund_from_row(row)
         tx.change(_SQL["close_attempt"], (micros(command.at), reason, refund.id))
         applied = tx.apply_event(refund, ProcessDied(command.due_at), command.at)
         tx.save_applied(applied, command.at, SYSTEM.id, {"reason": reason})
         moved.append(refund.id)
+    if command.all_open:
+        # What a webhook overtook has moved on; only its attempt still stands open.
+        tx.change(_SQL["close_every_attempt"], (micros(command.at), reason))
     return tuple(moved)
 
 

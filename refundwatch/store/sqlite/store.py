@@ -203,6 +203,8 @@ class ThreadedStore(SqliteStore):
             raise StoreClosed("The store is closing.")
         reader = await self._idle.get()
         try:
+            if self._closed:
+                raise StoreClosed("The store is closing.")
             return await reader.run(
                 lambda connection: answer(Reading(connection, sealer), query)
             )
