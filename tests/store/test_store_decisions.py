@@ -25,6 +25,7 @@ from refundwatch.store.contract import (
     HoldUnsent,
     LookUpNow,
 )
+from refundwatch.store.sqlite import decisions
 from refundwatch.store.sqlite.statements import content_sha256
 from tests.making import (
     ANN,
@@ -356,6 +357,18 @@ async def test_an_edit_beyond_the_payment_stores_nothing(store: InlineStore) -> 
 
     fits = await decide(store, refund, Verdict.EDIT, OLA, amount_minor=7_000)
     assert fits.refund.amount_minor == 7_000
+
+
+async def test_an_edit_is_decided_by_the_guarded_statement(
+    store: InlineStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payment = await make_payment(store, 10_000)
+    refund = await make_refund(store, payment, 5_000)
+    monkeypatch.setattr(decisions, "check_amount", lambda *_args, **_more: None)
+
+    await refused(
+        store, AmountExceedsRefundable, refund, Verdict.EDIT, OLA, amount_minor=10_001
+    )
 
 
 async def test_an_edit_of_a_frozen_payment_stores_nothing(store: InlineStore) -> None:

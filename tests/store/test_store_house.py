@@ -109,6 +109,37 @@ async def test_what_left_the_configuration_stays_in_the_store(
     assert value(store, "SELECT count(*) FROM connection") == 4
 
 
+async def test_an_account_with_open_refunds_is_not_forgotten(
+    store: InlineStore,
+) -> None:
+    refund = await make_refund(store)
+    fewer = replace(
+        HOUSE, accounts=HOUSE.accounts[1:], connections=HOUSE.connections[2:]
+    )
+    stored = dump(store)
+
+    with pytest.raises(StoreMismatch, match="1 open refunds of account stripe-uk"):
+        await store.execute(fewer)
+
+    assert dump(store) == stored
+    await drive(store, refund, claimed(), word(Word.SUCCEEDED))
+    await store.execute(fewer)
+
+
+async def test_an_attempt_that_a_webhook_overtook_ends_at_the_start(
+    store: InlineStore,
+) -> None:
+    refund = await drive(
+        store, await make_refund(store), claimed(), word(Word.SUCCEEDED)
+    )
+    store._connection.execute(ATTEMPT, (refund.id, 10**18))
+
+    moved = await store.execute(AbandonAttempts(after(9), after(14), all_open=True))
+
+    assert moved == ()
+    assert value(store, "SELECT reason FROM attempt") == "process_died"
+
+
 async def test_open_attempts_of_a_dead_process_become_unknown(
     store: InlineStore,
 ) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from refundwatch.domain import intake as planning
 from refundwatch.domain.refund import RefundState
 from refundwatch.errors import (
     AmountExceedsRefundable,
@@ -216,6 +217,20 @@ async def test_of_200_parallel_60_percent_refunds_one_stands(
     assert {type(error) for error in errors} == {AmountExceedsRefundable}
     assert value(store, "SELECT reserved_minor FROM payment") == 6_000
     assert broken_sums(store) == []
+
+
+async def test_the_guarded_statement_decides_where_the_check_was_wrong(
+    store: InlineStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payment = await make_payment(store, 10_000)
+    await make_refund(store, payment, 6_000)
+    stored = dump(store)
+    monkeypatch.setattr(planning, "check_amount", lambda *_args, **_more: None)
+
+    with pytest.raises(AmountExceedsRefundable):
+        await make_refund(store, payment, 6_000)
+
+    assert dump(store) == stored
 
 
 # --- many at once -----------------------------------------------------------------

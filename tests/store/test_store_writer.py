@@ -247,6 +247,17 @@ async def test_cancelled_readers_leave_the_pool_whole(threaded: ThreadedStore) -
     assert await threaded.read(ListAlarms()) == ()
 
 
+async def test_a_question_that_waits_while_closing_is_refused(tmp_path: Path) -> None:
+    store = await open_sqlite_store(tmp_path / "store.sqlite", OpenSealer())
+    asked = [asyncio.create_task(store.read(ListAlarms())) for _ in range(20)]
+    await asyncio.sleep(0)
+
+    await store.close()
+    found = await asyncio.gather(*asked, return_exceptions=True)
+
+    assert all(each == () or isinstance(each, StoreClosed) for each in found)
+
+
 async def test_closing_finishes_what_waits(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
     store = await open_sqlite_store(path, OpenSealer())

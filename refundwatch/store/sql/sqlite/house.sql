@@ -48,6 +48,18 @@ ORDER BY attempt.lease_until, refund.id
 UPDATE attempt SET closed_at = ?, outcome = 'unknown', reason = ?
 WHERE refund_id = ? AND closed_at IS NULL
 
+-- name: close_every_attempt
+UPDATE attempt SET closed_at = ?, outcome = 'unknown', reason = ?
+WHERE closed_at IS NULL
+
+-- name: open_elsewhere
+SELECT account, sum(count) AS count
+FROM state_count JOIN account ON account.name = state_count.account
+WHERE account.configured = 0 AND state IN (
+    'awaiting_approval', 'held', 'queued', 'sending', 'unknown', 'pending', 'review'
+)
+GROUP BY account HAVING sum(count) > 0
+
 -- name: put_key
 INSERT INTO data_key (dek_id, kek_id, wrapped, created_at, uses, state)
 VALUES (?, ?, ?, ?, ?, ?)
