@@ -64,8 +64,8 @@ async def run_import(
     tally = await rehearse(client, plan, seen)
     if tally.faults:
         return _refuse(plan, arguments, seen, tally.faults)
-    if not arguments.dry_run:
-        if asks and tally.created:
+    if tally.created and not arguments.dry_run:
+        if asks:
             ask(_question(plan, seen, tally), given=arguments.yes)
         tally = await store(client, plan, seen)
     _sum_up(plan, arguments, seen, tally)
