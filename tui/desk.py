@@ -1,0 +1,73 @@
+"""What the operator can ask of the daemon, one method a question.
+
+Invariant: a request that changes something is sent once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from refundwatch.api import models as m
+
+if TYPE_CHECKING:
+    from refundwatch.api.client import ApiClient
+    from tui.proposal import Proposal
+
+AWAITING: Final = "state:awaiting_approval"
+
+
+class Desk:
+    """The operator API as the dashboard uses it."""
+
+    def __init__(self, client: ApiClient) -> None:
+        """Use an open client."""
+        self._client = client
+
+    async def page(
+        self, filter_text: str, offset: int, limit: int, *, oldest_first: bool = False
+    ) -> m.RefundPage:
+        """Read the refunds of some lines of a list."""
+        return await self._client.call(
+            "refunds.list",
+            m.RefundPage,
+            query={
+                "filter": filter_text or None,
+                "offset": offset,
+                "limit": limit,
+                "oldest_first": oldest_first,
+            },
+        )
+
+    async def show(self, refund_id: str) -> m.RefundDetailView:
+        """Read a refund, whole."""
+        return await self._client.call(
+            "refunds.show", m.RefundDetailView, parts={"refund": refund_id}
+        )
+
+    async def metrics(self, window_seconds: int) -> m.MetricsView:
+        """Read the three numbers over a window."""
+        return await self._client.call(
+            "metrics", m.MetricsView, query={"window": window_seconds}
+        )
+
+    async def acknowledge(self, alarm_id: int) -> m.AlarmView:
+        """Note that we have seen an alarm."""
+        return await self._client.call(
+            "alarms.acknowledge", m.AlarmView, parts={"alarm": str(alarm_id)}
+        )
+
+    async def send(self, proposal: Proposal) -> str:
+        """Send a decision; return what it did, in a sentence."""
+        name = f"refunds.{proposal.action}"
+        parts = {"refund": proposal.refund.id}
+        if proposal.action == "lookup":
+            looked = await self._client.call(name, m.RefundView, parts=parts)
+            return f"{looked.id} is looked up now."
+        decided = await self._client.call(
+            name, m.DecidedView, parts=parts, body=proposal.body()
+        )
+        refund = decided.refund
+        said = f"{refund.id} is now: {refund.state_word}."
+        if decided.waiting_for:
+            said += f" Still needed: {decided.waiting_for}."
+        return said

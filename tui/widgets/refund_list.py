@@ -1,0 +1,509 @@
+"""A list of refunds as long as the hub has, of which only the visible part is loaded.
+
+Invariant: what is chosen is a refund's id (see `tui.window`); rows are drawn from
+plain text; at most ten paints and four questions a second, however many changes come.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.message import Message
+from textual.reactive import reactive
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from refundwatch.errors import RefundwatchError
+from tui import format as f
+from tui import window as w
+from tui.columns import GAP, Column, cell, fit
+from tui.state import HubState
+from tui.widgets.styled import Styled
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from datetime import datetime
+
+    from textual import events
+
+    from refundwatch.api.models import RefundPage, RefundView
+
+Ask = "Callable[[str, int, int], Awaitable[RefundPage]]"
+
+COLUMNS: Final = (
+    Column("state", "state", 21),
+    Column("amount", "amount", 16, right=True),
+    Column("age", "age", 6, 1, right=True),
+    Column("account", "account", 12, 2, grow=1),
+    Column("approvals", "yes", 3, 7),
+    Column("payment", "payment", 16, 4, grow=2),
+    Column("reason", "reason", 14, 5, grow=1),
+    Column("by", "requested by", 16, 8, grow=1),
+    Column("id", "refund", 12, 3, grow=2),
+    Column("note", "note", 16, 6, grow=1),
+)
+FRAME_LINES: Final = 2  # the head above the rows, the summary below them
+RELOAD_SECONDS: Final = 0.25
+FILTER_INVALID: Final = "value.filter_invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What was asked of the daemon, and for which filter."""
+
+    epoch: int
+    offset: int
+    limit: int
+    tries: int = 0
+
+
+class RefundList(ScrollView, Styled, can_focus=True, inherit_bindings=False):
+    """Refunds of a filter, newest first or oldest first."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = Styled.COMPONENT_CLASSES | {
+        "list--cursor",
+        "list--head",
+    }
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j,down", "move(1)", "Down", show=False, id="list.down"),
+        Binding("k,up", "move(-1)", "Up", show=False, id="list.up"),
+        Binding(
+            "ctrl+d,pagedown", "half(1)", "Half a page", show=False, id="list.half_down"
+        ),
+        Binding(
+            "ctrl+u,pageup", "half(-1)", "Half a page up", show=False, id="list.half_up"
+        ),
+        Binding("g,home", "first", "First", show=False, id="list.first"),
+        Binding("G,end", "last", "Last", show=False, id="list.last"),
+        Binding(
+            "enter", "open", "Open", id="list.open", tooltip="Show the refund, whole."
+        ),
+        Binding(
+            "space",
+            "pause",
+            "Pause",
+            id="list.pause",
+            tooltip="Stop the list from moving; what is new is counted.",
+        ),
+        Binding(
+            "f",
+            "follow",
+            "Follow",
+            id="list.follow",
+            tooltip="Let go of the cursor and follow the newest.",
+        ),
+        Binding(
+            "y",
+            "copy",
+            "Copy id",
+            id="list.copy",
+            show=False,
+            tooltip="Copy the refund's id to the terminal's clipboard.",
+        ),
+    ]
+
+    hub: reactive[HubState] = reactive(HubState, layout=False)
+    now: reactive[datetime | None] = reactive(None)
+    filter_text: reactive[str] = reactive("", init=False)
+
+    class Opened(Message):
+        """The operator asked to see a refund whole."""
+
+        def __init__(self, refund_id: str) -> None:
+            """Name it by its id."""
+            super().__init__()
+            self.refund_id = refund_id
+
+    class Copied(Message):
+        """The operator asked to copy an id."""
+
+        def __init__(self, text: str) -> None:
+            """Give the text."""
+            super().__init__()
+            self.text = text
+
+    class _Answered(Message):
+        def __init__(self, question: _Question, page: RefundPage) -> None:
+            super().__init__()
+            self.question = question
+            self.page = page
+
+    class _Failed(Message):
+        def __init__(self, question: _Question, code: str, sentence: str) -> None:
+            super().__init__()
+            self.question = question
+            self.code = code
+            self.sentence = sentence
+
+    def __init__(
+        self,
+        ask: Callable[[str, int, int], Awaitable[RefundPage]],
+        *,
+        empty: str,
+        follows: bool = True,
+        order: str = "newest first",
+    ) -> None:
+        """Ask `ask(filter, offset, limit)`; say `empty` when there is nothing.
+
+        A list that does not follow chooses its first row at once.
+        """
+        super().__init__()
+        self._ask = ask
+        self._empty = empty
+        self._follows = follows
+        self._order = order
+        self._window = w.Window()
+        self._epoch = 0
+        self._asked: _Question | None = None
+        self._dirty = True
+        self._paused: HubState | None = None
+        self._new_above = 0
+        self._trouble: str | None = None
+        self._notice: str | None = None
+        self._moving = False
+        self._columns = fit(COLUMNS, 80)
+        self._seen = (-1, -1)
+
+    # --- what others may know -----------------------------------------------------
+
+    @property
+    def chosen(self) -> RefundView | None:
+        """Give the refund under the cursor as it is displayed."""
+        return self._window.chosen
+
+    @property
+    def total(self) -> int | None:
+        """Give how many refunds the list has; None before it is known."""
+        return self._window.total
+
+    @property
+    def trouble(self) -> str | None:
+        """Give what the daemon has against the filter or the question."""
+        return self._trouble
+
+    # --- life -----------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        """Look for work four times a second."""
+        self.set_interval(RELOAD_SECONDS, self._reload)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Fit columns and rows into the room there is now."""
+        del event
+        width = max(self.scrollable_content_region.width, 20)
+        self._columns = fit(COLUMNS, width - 1)
+        height = max(self.size.height - FRAME_LINES, 1)
+        self._show(w.resized(self._window, height))
+
+    def watch_hub(self, hub: HubState) -> None:
+        """Take in what changed; a paused list only counts it."""
+        seen = (hub.changes, hub.snapshots)
+        if seen != self._seen:
+            self._seen, self._dirty = seen, True
+            if self._paused is None:
+                self._window = w.touched(self._window, hub.touched)
+        self.refresh()
+
+    def watch_now(self) -> None:
+        """Let the ages go on."""
+        self.refresh()
+
+    def watch_filter_text(self) -> None:
+        """Begin anew for another filter; old rows stay until the daemon answers."""
+        self._epoch += 1
+        self._dirty, self._asked = True, None
+        self._notice = None
+        self._new_above = 0
+        if self._paused is not None:
+            self._paused = self.hub
+        self._reload(force=True)
+
+    # --- asking ---------------------------------------------------------------------
+
+    def _reload(self, *, force: bool = False) -> None:
+        idle = self._asked is None
+        if not idle or not self.is_mounted or self.size.height == 0:
+            return
+        paused = self._paused is not None and self._window.covered and not force
+        if paused or not (self._dirty or not self._window.covered):
+            return
+        self._dirty = False
+        offset, limit = w.wanted(self._window)
+        self._put(_Question(self._epoch, offset, limit))
+
+    def _put(self, question: _Question) -> None:
+        self._asked = question
+        self.run_worker(
+            self._work(question), group="page", exclusive=True, exit_on_error=False
+        )
+
+    async def _work(self, question: _Question) -> None:
+        try:
+            page = await self._ask(self.filter_text, question.offset, question.limit)
+        except RefundwatchError as error:
+            self.post_message(self._Failed(question, error.code, error.message))
+        else:
+            self.post_message(self._Answered(question, page))
+
+    def on_refund_list__answered(self, message: _Answered) -> None:
+        """Take a page in, or look for the chosen refund elsewhere."""
+        message.stop()
+        question, page = message.question, message.page
+        if question.epoch != self._epoch or question is not self._asked:
+            return
+        self._asked, self._trouble = None, None
+        before = self._window
+        after = w.landed(before, question.offset, page)
+        if after is None:
+            self._search(question, page)
+            return
+        self._settle(before, after)
+
+    def _search(self, question: _Question, page: RefundPage) -> None:
+        """The chosen refund is not where it was: look where new rows pushed it."""
+        drift = (page.total or 0) - (self._window.total or 0)
+        if question.tries == 0:
+            offset, _ = w.wanted(self._window, drift)
+            limit = w.LIMIT
+            offset = max(offset - limit // 4, 0)
+            self._put(_Question(self._epoch, offset, limit, question.tries + 1))
+            return
+        gone = self._window.cursor_id
+        before = self._window
+        if not _covers(before, question, page):
+            self._window = w.lost(before, question.offset, page)
+            self._dirty = True
+        self._settle(before, w.lost(before, question.offset, page))
+        self._notice = f"{f.plain(gone or '')} left this list."
+
+    def _settle(self, before: w.Window, after: w.Window) -> None:
+        if after.top > before.top and before.cursor_id == after.cursor_id:
+            self._new_above += after.top - before.top
+        if after.top == 0:
+            self._new_above = 0
+        if not self._follows and after.cursor is None and after.total:
+            after = w.placed(after, 0)
+        self._show(after)
+
+    def on_refund_list__failed(self, message: _Failed) -> None:
+        """Keep what is shown and say what is wrong, in the daemon's words."""
+        message.stop()
+        if message.question.epoch != self._epoch:
+            return
+        self._asked = None
+        self._trouble = f.plain(message.sentence)
+        # A filter that means nothing will not mean more by asking again.
+        self._dirty = message.code != FILTER_INVALID
+        self.refresh()
+
+    # --- showing ---------------------------------------------------------------------
+
+    def _show(self, window: w.Window) -> None:
+        self._window = window
+        self._moving = True
+        size = Size(self.size.width, (window.total or 0) + FRAME_LINES)
+        if size != self.virtual_size:
+            self.virtual_size = size
+        if round(self.scroll_y) != window.top:
+            self.scroll_to(y=window.top, animate=False, force=True)
+        self._moving = False
+        self.refresh()
+        if not window.covered:
+            self.call_later(self._reload, force=True)
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Keep the cursor on the screen when the wheel or the bar moves the rows."""
+        super().watch_scroll_y(old_value, new_value)
+        top = round(new_value)
+        if not self._moving and top != self._window.top:
+            self._notice = None
+            self._show(w.scrolled(self._window, top))
+
+    def render_line(self, y: int) -> Strip:
+        """Draw the head, a row, or the summary."""
+        width = self.scrollable_content_region.width
+        if y == 0:
+            return self._head(width)
+        if y == self.size.height - 1:
+            return self._summary(width)
+        index = self._window.top + y - 1
+        total = self._window.total
+        if total is None or (total == 0 and y == 1):
+            words = self._empty if total == 0 else "Loading…"
+            words = words if y == 1 and self._trouble is None else ""
+            return self._line([(f" {words}", self.tone("dim"))], width, Style())
+        if index >= total:
+            return self._line([], width, Style())
+        row = self._window.row(index)
+        if row is None:
+            return self._line([(" …", self.tone("dim"))], width, Style())
+        return self._row(row, width, here=row.id == self._window.cursor_id)
+
+    def _head(self, width: int) -> Strip:
+        gap = " " * GAP
+        words = gap.join(cell(c.title, n, right=c.right) for c, n in self._columns)
+        style = self.get_component_rich_style("list--head")
+        return self._line([(" " + words, style)], width, style)
+
+    def _row(self, row: RefundView, width: int, *, here: bool) -> Strip:
+        base = self.get_component_rich_style("list--cursor") if here else Style()
+        parts: list[tuple[str, Style]] = [(">" if here else " ", base)]
+        for column, wide in self._columns:
+            words = self._words(column.key, row)
+            text = cell(words, wide, right=column.right) + " " * GAP
+            parts.append((text, base + self._tone_of(column.key, row, here=here)))
+        return self._line(parts, width, base)
+
+    def _tone_of(self, key: str, row: RefundView, *, here: bool) -> Style:
+        if here:
+            return Style()
+        match key:
+            case "state":
+                return self.tone(f.TONES[row.state])
+            case "note":
+                return self.tone("ask")
+            case "id" | "payment" | "by":
+                return self.tone("dim")
+            case _:
+                return Style()
+
+    def _words(self, key: str, row: RefundView) -> str:
+        match key:
+            case "state":
+                return f.state(row.state, ascii_only=self.ascii_only)
+            case "amount":
+                return f.money(row.amount)
+            case "age":
+                return f.since(row.created_at, self.now) if self.now else ""
+            case "account":
+                return f.plain(row.account)
+            case "approvals":
+                needed = row.required_approvals
+                return f"{row.approvals}/{needed}" if needed else "-"
+            case "payment":
+                return f.plain(row.payment_reference)
+            case "reason":
+                return f.plain(row.reason_code)
+            case "by":
+                return f.plain(row.created_by)
+            case "note":
+                return f.plain(note(row))
+            case _:
+                return f.plain(row.id)
+
+    def _summary(self, width: int) -> Strip:
+        parts: list[tuple[str, Style]] = [(" ", Style())]
+        for words, tone in self._said():
+            parts.append((words + "  ", self.tone(tone)))
+        return self._line(parts, width, Style())
+
+    def _said(self) -> list[tuple[str, str]]:
+        """Give what is to be said below the rows, the gravest first."""
+        said: list[tuple[str, str]] = []
+        if self._trouble is not None:
+            said.append((self._trouble, "bad"))
+        if not self.hub.live and self.hub.heard_at is not None:
+            said.append(("stale", "warn"))
+        if self._paused is not None:
+            new = self.hub.created - self._paused.created
+            moves = self.hub.changes - self._paused.changes
+            said.append((f"paused: {new} new, {moves} changes", "ask"))
+        if self._new_above:
+            said.append((f"{f.count(self._new_above)} new above, g goes there", "ask"))
+        if self._notice is not None:
+            said.append((self._notice, "ask"))
+        if self._window.total is not None:
+            at = self._window.cursor
+            place = f"{f.count(at + 1)} of " if at is not None else ""
+            said.append((f"{place}{f.count(self._window.total)}, {self._order}", "dim"))
+        if self._follows and self._window.cursor is None and self._window.total:
+            said.append(("following the newest", "dim"))
+        return said
+
+    def _line(self, parts: list[tuple[str, Style]], width: int, rest: Style) -> Strip:
+        strip = Strip([Segment(text, style) for text, style in parts])
+        strip = strip.adjust_cell_length(width, rest)
+        return strip.apply_style(self.rich_style)
+
+    # --- keys ------------------------------------------------------------------------
+
+    def _go(self, window: w.Window) -> None:
+        self._notice = None
+        self._show(window)
+        if window.top == 0:
+            self._new_above = 0
+
+    def action_move(self, by: int) -> None:
+        """Move the cursor by lines."""
+        self._go(w.moved(self._window, by))
+
+    def action_half(self, way: int) -> None:
+        """Move the cursor by half a screen."""
+        self._go(w.moved(self._window, way * max(self._window.height // 2, 1)))
+
+    def action_first(self) -> None:
+        """Go to the first refund."""
+        self._go(w.placed(self._window, 0))
+
+    def action_last(self) -> None:
+        """Go to the last refund."""
+        self._go(w.placed(self._window, (self._window.total or 1) - 1))
+
+    def action_follow(self) -> None:
+        """Let go of the cursor and follow the beginning."""
+        if self._follows:
+            self._paused = None
+            self._dirty = True
+            self._go(w.following(self._window))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer to follow only where new refunds come first."""
+        del parameters
+        return self._follows or action != "follow"
+
+    def action_pause(self) -> None:
+        """Stop moving, or go on."""
+        self._paused = self.hub if self._paused is None else None
+        self._dirty = self._dirty or self._paused is None
+        self.refresh()
+
+    def action_open(self) -> None:
+        """Ask for the refund under the cursor."""
+        if self._window.cursor is None:
+            self._go(w.placed(self._window, self._window.top))
+        chosen = self.chosen
+        if chosen is not None:
+            self.post_message(self.Opened(chosen.id))
+
+    def action_copy(self) -> None:
+        """Ask to copy the id under the cursor."""
+        if self.chosen is not None:
+            self.post_message(self.Copied(self.chosen.id))
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose the row that was clicked; a second click opens it."""
+        index = self._window.top + event.y - 1
+        if 1 <= event.y < self.size.height - 1 and index < (self._window.total or 0):
+            again = index == self._window.cursor
+            self._go(w.placed(self._window, index))
+            if again:
+                self.action_open()
+
+
+def note(row: RefundView) -> str:
+    """Give the one thing about a refund that somebody should know."""
+    if row.frozen:
+        return f"payment frozen: {row.frozen}"
+    if row.requires_action:
+        return "the payer must act"
+    return row.review_reason or row.hold_reason or row.refused_code or ""
+
+
+def _covers(window: w.Window, question: _Question, page: RefundPage) -> bool:
+    end = question.offset + len(page.items)
+    return question.offset <= window.top and window.top + window.height <= end

@@ -1,0 +1,55 @@
+"""A widget whose tones come from the theme, for text that it draws itself.
+
+Invariant: text is drawn from plain strings and styles; nothing here reads markup.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.style import Style
+from rich.text import Text
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from tui.state import HubState
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+TONES = ("good", "wait", "ask", "warn", "bad", "dim", "head", "key")
+
+
+class Styled(Widget):
+    """Gives `tone()`; the component classes are styled in `app.tcss`."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"tone--{tone}" for tone in TONES}
+
+    def tone(self, name: str) -> Style:
+        """Give the theme's style of a tone; an unknown one is no style."""
+        if name not in TONES:
+            return Style()
+        styles = self.get_component_styles(f"tone--{name}")
+        # A colour may be partly transparent; what is drawn by hand must blend it.
+        _, behind = self.background_colors
+        return Style(color=(behind + styles.color).rich_color) + styles.text_style
+
+    @property
+    def ascii_only(self) -> bool:
+        """Tell whether symbols must be ASCII."""
+        return self.app.has_class("-ascii")
+
+
+class HubPanel(Styled):
+    """A panel that draws the hub's state as text."""
+
+    hub: reactive[HubState] = reactive(HubState, layout=False)
+    now: reactive[datetime | None] = reactive(None)
+
+    def render(self) -> Text:
+        """Draw the panel's text."""
+        return self.text(self.hub, self.now) if self.now is not None else Text()
+
+    def text(self, hub: HubState, now: datetime) -> Text:
+        """Give what is to be drawn."""
+        raise NotImplementedError
