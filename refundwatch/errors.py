@@ -277,7 +277,9 @@ class ApiProblem(RefundwatchError):
         super().__init__(message, field)
         self.code = code
         self.http_status = http_status
-        self.exit_code = _EXIT_CODES.get(http_status, 1)
+        # Policy's no to one decision is another thing than a missing role.
+        denied = code == DecisionDenied.code
+        self.exit_code = 4 if denied else _EXIT_CODES.get(http_status, 1)
 
 
 _EXIT_CODES = {401: 77, 403: 77, 409: 4, 422: 4, 429: 3, 503: 3}
