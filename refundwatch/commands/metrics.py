@@ -78,7 +78,7 @@ async def show(client: ApiClient, arguments: Namespace) -> int:
         emit_json(view)
         return 0
     length = duration(float(view.window_seconds))
-    emit(f"{length} until {when_exactly(view.at)}")
+    emit(f"the {length} until {when_exactly(view.at)}")
     emit_table(COLUMNS, [_row(it) for it in view.items], "Nothing was counted.")
     stages = [row for it in view.items for row in _stage_rows(it)]
     if stages:

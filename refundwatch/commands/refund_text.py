@@ -6,6 +6,7 @@ Invariant: states are words, amounts carry their currency, times their zone.
 from __future__ import annotations
 
 import json
+import textwrap
 from typing import TYPE_CHECKING, Final
 
 from refundwatch.api.amounts import amount_text
@@ -14,8 +15,9 @@ from refundwatch.commands.output import Column, emit, when, when_exactly
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from refundwatch.api.models import RefundDetailView, RefundView
+    from refundwatch.api.models import EntryView, RefundDetailView, RefundView
 
+_WRAPPED_WIDTH: Final = 76
 LIST_COLUMNS: Final = (
     Column("REFUND"),
     Column("STATE", shrinks=True),
@@ -60,8 +62,7 @@ def emit_detail(view: RefundDetailView) -> None:
     _section(
         "timeline",
         [
-            f"{when(it.at)}  {it.kind}  {it.actor}  #{it.seq}\n"
-            f"    {json.dumps(it.data, ensure_ascii=False, sort_keys=True)}"
+            "\n".join([f"{when(it.at)}  {it.kind}  {it.actor}  #{it.seq}", *_data(it)])
             for it in view.timeline
         ],
     )
@@ -136,6 +137,24 @@ def _attempts(view: RefundDetailView) -> list[str]:
             f"{outcome}{why}{answer}{took}"
         )
     return lines
+
+
+def _data(it: EntryView) -> list[str]:
+    """Show what an entry states, wrapped; what states nothing is left out."""
+    facts = (
+        f"{name}={value if isinstance(value, str) else json.dumps(value)}"
+        for name, value in sorted(it.data.items())
+        if value is not None
+    )
+    text = " ".join(facts)
+    return textwrap.wrap(
+        text,
+        _WRAPPED_WIDTH,
+        initial_indent="  ",
+        subsequent_indent="  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _section(title: str, lines: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from argparse import ArgumentTypeError
 from typing import Final
 
 _UNITS: Final = {"m": 60, "h": 3600, "d": 86_400}
+_STEPS: Final = ((2 * 86_400, 86_400, "d"), (2 * 3600, 3600, "h"), (120, 60, "m"))
 _FORM: Final = re.compile(r"([0-9]{1,5})([mhd])")
 _LONGEST_SECONDS: Final = 31 * 86_400
 
@@ -26,16 +27,11 @@ def window_seconds(text: str) -> int:
 
 def duration(seconds: float | None) -> str:
     """Show a duration in two figures that people compare; a dash for none."""
-    match seconds:
-        case None:
-            return "-"
-        case _ if seconds < 1:
-            return f"{seconds * 1000:.0f}ms"
-        case _ if seconds < 120:  # noqa: PLR2004 - two minutes
-            return f"{seconds:.1f}s"
-        case _ if seconds < 2 * 3600:
-            return f"{seconds / 60:.1f}m"
-        case _ if seconds < 2 * 86_400:
-            return f"{seconds / 3600:.1f}h"
-        case _:
-            return f"{seconds / 86_400:.1f}d"
+    if seconds is None:
+        return "-"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f}ms"
+    for least, unit, letter in _STEPS:
+        if seconds >= least:
+            return f"{seconds / unit:.1f}".removesuffix(".0") + letter
+    return f"{seconds:.1f}".removesuffix(".0") + "s"
