@@ -33,9 +33,7 @@ _UNROUTED: Final = frozenset({"events", "openapi"})
 
 def build_app(hub: Hub, gate: Gatekeeper, feed: Feed) -> web.Application:
     """Build the operator API."""
-    app = web.Application(
-        middlewares=[problems.guard(hub)], client_max_size=BULK_LIMIT_BYTES
-    )
+    app = web.Application(middlewares=[problems.guard(hub)])
     door = Doorkeeper(hub)
     for route in ROUTES:
         path = PREFIX + route.path
@@ -58,9 +56,7 @@ def _serving(
     async def serve(request: web.Request) -> web.StreamResponse:
         principal = await door.admit(request, route)
         query = parse_query(route, request.query)
-        content = await read_body(request, gate)
-        if len(content) > limit:
-            raise web.HTTPRequestEntityTooLarge(limit, len(content))
+        content = await read_body(request, gate, limit)
         body = parse_body(route, content, request.content_type)
         answer = await handler(Call(hub, principal, request.match_info, query, body))
         return web.Response(

@@ -53,16 +53,17 @@ class Doorkeeper:
 
     async def identify(self, request: web.Request) -> Principal:
         """Return the principal whose token the request carries."""
-        peer = request.remote or "local"
-        if self._failures.is_empty(peer):
-            raise TooManyTries("Too many wrong tokens from here; wait a minute.")
         principal = await self.principal_of(bearer(request))
-        if principal is None:
-            self._failures.allow(peer)
-            self._hub.count("auth_failures")
-            self._hub.log.problem("auth:refused", peer=peer, path=request.path)
-            raise Unauthenticated(_WRONG)
-        return principal
+        if principal is not None:
+            return principal
+        peer = request.remote or "local"
+        self._hub.count("auth_failures")
+        # A good token always counts: behind one address (a proxy, the socket) stand
+        # many callers, and one of them must not lock out the others.
+        if not self._failures.allow(peer):
+            raise TooManyTries("Too many wrong tokens from here; wait a minute.")
+        self._hub.log.problem("auth:refused", peer=peer, path=request.path)
+        raise Unauthenticated(_WRONG)
 
     async def principal_of(self, token: str | None) -> Principal | None:
         """Return the principal of a token that counts now, else None."""

@@ -153,16 +153,26 @@ class GuardedRunner(web.AppRunner):
         return _GuardedServer(self.gate, await super()._make_server())
 
 
-async def read_body(request: web.Request, gate: Gatekeeper) -> bytes:
+async def read_body(
+    request: web.Request, gate: Gatekeeper, limit_bytes: int
+) -> bytes:
     """Read a whole body within the deadline, or cut the connection.
 
     Raises:
-        HTTPRequestEntityTooLarge: the body is larger than the application allows.
+        HTTPRequestEntityTooLarge: the body is larger than the limit; what is above it
+            was never kept.
         HTTPRequestTimeout: it did not arrive in time; the connection is gone.
     """
+    if (request.content_length or 0) > limit_bytes:
+        raise web.HTTPRequestEntityTooLarge(limit_bytes, request.content_length or 0)
+    content = bytearray()
     try:
         async with asyncio.timeout(gate.limits.body_deadline_seconds):
-            return await request.read()
+            async for part in request.content.iter_any():
+                content += part
+                if len(content) > limit_bytes:
+                    raise web.HTTPRequestEntityTooLarge(limit_bytes, len(content))
+            return bytes(content)
     except TimeoutError as error:
         gate.cut += 1
         if request.transport is not None:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from daemon.hub import Hub
 
 CONTENT_TYPE: Final = "application/problem+json"
+_STATUSES: Final = {
+    error.code: error.http_status for error in RefundwatchError.__subclasses__()
+}
 
 
 class BadRequest(RefundwatchError):
@@ -32,12 +35,30 @@ class BadRequest(RefundwatchError):
     exit_code = 2
 
 
+class UnsupportedMedia(RefundwatchError):
+    """The body is of another kind than the operation reads."""
+
+    code = "request.media_type"
+    http_status = 415
+    exit_code = 2
+
+
 class InvalidField(RefundwatchError):
     """A field of the request is missing, unknown or not allowed."""
 
     code = "request.invalid"
     http_status = 422
     exit_code = 2
+
+
+class RowRefused(RefundwatchError):
+    """The one row of a request was refused; code and status are the rule's own."""
+
+    def __init__(self, code: str, message: str, field: str | None) -> None:
+        """Take what the store said about the row."""
+        super().__init__(message, field)
+        self.code = code
+        self.http_status = _STATUSES.get(code, 422)
 
 
 class NotThere(RefundwatchError):
@@ -123,6 +144,11 @@ _HTTP_CODES: Final = {
 }
 
 
+def _allowed(error: web.HTTPException) -> dict[str, str]:
+    methods = error.headers.get("Allow")
+    return {} if methods is None else {"Allow": methods}
+
+
 def guard(hub: Hub) -> Callable[..., Awaitable[web.StreamResponse]]:
     """Return the one middleware that turns errors into problems."""
 
@@ -141,7 +167,7 @@ def guard(hub: Hub) -> Callable[..., Awaitable[web.StreamResponse]]:
             code, detail = _HTTP_CODES.get(
                 error.status, ("request.refused", error.reason)
             )
-            return render(error.status, code, detail)
+            return render(error.status, code, detail, headers=_allowed(error))
         except Exception as error:  # noqa: BLE001 - the border of the daemon
             hub.log.problem("api:crash", error=type(error).__name__, path=request.path)
             hub.count("api_crashes")

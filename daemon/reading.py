@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from pydantic import BaseModel, ValidationError
 
-from daemon.problems import BadRequest, InvalidField, invalid
+from daemon.problems import BadRequest, InvalidField, UnsupportedMedia, invalid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +26,8 @@ def parse_json(content: bytes) -> object:
     """Parse a body.
 
     Raises:
-        BadRequest: no UTF-8, no JSON, a duplicate key, NaN or Infinity, too deep.
+        BadRequest: no UTF-8, no JSON, a duplicate key, NaN or Infinity, half a
+            character, too deep.
     """
     try:
         value: object = json.loads(
@@ -45,6 +46,8 @@ def parse_json(content: bytes) -> object:
         raise BadRequest("The body holds a number beyond any amount.") from error
     if _depth(value) > _MAX_DEPTH:
         raise BadRequest("The body is nested too deeply.")
+    if b"\\u" in content and _has_half_character(value):
+        raise BadRequest("The body holds half a character, which is no Unicode.")
     return value
 
 
@@ -52,14 +55,16 @@ def parse_body(route: Route, content: bytes, content_type: str) -> BaseModel | N
     """Read the body that a route asks for; None for a route without one.
 
     Raises:
-        BadRequest, InvalidField: nothing was done.
+        BadRequest, UnsupportedMedia, InvalidField: nothing was done.
     """
     if route.body is None:
         if content:
             raise BadRequest("This operation takes no body.")
         return None
     if content_type != "application/json":
-        raise BadRequest("The body must be application/json.", field="Content-Type")
+        raise UnsupportedMedia(
+            "The body must be application/json.", field="Content-Type"
+        )
     try:
         return route.body.model_validate(parse_json(content))
     except ValidationError as error:
@@ -87,7 +92,9 @@ def _value(parameter: Parameter, text: str) -> QueryValue:
     match parameter.kind:
         case "boolean":
             if text not in {"true", "false"}:
-                raise InvalidField("must be true or false", field=parameter.name)
+                raise InvalidField(
+                    f"{parameter.name} must be true or false.", field=parameter.name
+                )
             return text == "true"
         case "integer":
             return _integer(parameter, text)
@@ -121,6 +128,15 @@ def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _no_constants(name: str) -> NoReturn:
     raise BadRequest(f"{name} is no JSON.")
+
+
+def _has_half_character(value: object) -> bool:
+    """Tell whether a lone surrogate was written: no text that leaves may hold one."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _depth(value: object) -> int:

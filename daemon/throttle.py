@@ -34,10 +34,6 @@ class Throttle:
             self._buckets.popitem(last=False)
         return allowed
 
-    def is_empty(self, key: str) -> bool:
-        """Tell whether the next try would be refused, without taking one."""
-        return self._level(key) < 1
-
     def _level(self, key: str) -> float:
         level, at = self._buckets.get(key, (float(self._burst), 0.0))
         passed = self._clock.monotonic() - at

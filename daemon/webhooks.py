@@ -24,10 +24,10 @@ def build_webhooks(
     hub: Hub, receptionist: Receptionist, gate: Gatekeeper, body_limit_bytes: int
 ) -> web.Application:
     """Build the webhook listener's application."""
-    app = web.Application(client_max_size=body_limit_bytes, middlewares=[_quiet(hub)])
+    app = web.Application(middlewares=[_quiet(hub)])
 
     async def receive(request: web.Request) -> web.Response:
-        body = await read_body(request, gate)
+        body = await read_body(request, gate, body_limit_bytes)
         headers = {name.lower(): value for name, value in request.headers.items()}
         reception = await receptionist.receive(
             request.match_info["account"], RawDelivery(headers, body)

@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from daemon import present
+from daemon.problems import RowRefused
 from daemon.routes.call import Answer, Call, RouteHandler
 from refundwatch.api import models as m
-from refundwatch.errors import InvoiceUnknown, PaymentConflict, PaymentUnknown
+from refundwatch.errors import InvoiceUnknown, PaymentUnknown
 from refundwatch.store import contract as c
 
 if TYPE_CHECKING:
@@ -133,9 +134,7 @@ async def _invoice(call: Call, number: str) -> c.InvoiceRow:
 def _raise_problem(report: c.BulkReport) -> None:
     if report.problems:
         problem = report.problems[0]
-        error = PaymentConflict(problem.message, field=problem.field)
-        error.code = problem.code
-        raise error
+        raise RowRefused(problem.code, problem.message, problem.field)
 
 
 def _bulk_status(report: c.BulkReport) -> int:

@@ -10,7 +10,23 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+)
+
+
+def _no_number(value: object) -> object:
+    """Refuse a number for a time: nobody can see whether it means seconds."""
+    if isinstance(value, int | float):
+        raise ValueError("a time is ISO 8601 text with an offset")  # noqa: TRY004 - pydantic's own way
+    return value
+
 
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.-]{1,64}$")]
 RequestId = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,128}$")]
@@ -24,6 +40,7 @@ PrincipalId = Annotated[
     ),
 ]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
+Time = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_no_number)]
 Minor = Annotated[int, Field(gt=0, lt=2**53)]
 StateName = Literal[
     "awaiting_approval",
@@ -108,7 +125,7 @@ class PaymentBody(Body):
     gateway_reference: Reference
     captured_minor: Minor
     currency: Currency
-    captured_at: Annotated[datetime, Field(strict=False)] | None = None
+    captured_at: Time | None = None
     order_reference: Reference | None = None
     invoices: list[InvoiceShareBody] = Field(default_factory=list, max_length=100)
     customer: CustomerBody | None = None
@@ -127,7 +144,7 @@ class InvoiceBody(Body):
     number: Reference
     amount_minor: Minor
     currency: Currency
-    issued_at: Annotated[datetime, Field(strict=False)] | None = None
+    issued_at: Time | None = None
 
 
 class InvoicesBody(Body):

@@ -28,16 +28,22 @@ if TYPE_CHECKING:
 
 Schema = dict[str, object]
 _REFERENCE: Final = "#/components/schemas/{model}"
-_PROBLEMS: Final = (400, 401, 403, 404, 409, 413, 422, 429)
+_PROBLEMS: Final = (400, 401, 403, 404, 409, 422, 429, 500, 503, 507)
+_BODY_PROBLEMS: Final = (408, 413, 415)
 _PROBLEM_TITLES: Final = {
     400: "The request cannot be read",
     401: "Nobody knows who calls",
     403: "The caller may not do this",
     404: "There is no such thing",
     409: "It does not fit what stands",
+    408: "The body came too slowly",
     413: "The body is too large",
+    415: "The body is not JSON",
     422: "A field is not acceptable",
     429: "Too many tries",
+    500: "The daemon failed",
+    503: "Nothing was stored; try again",
+    507: "There is no room; nothing was stored",
 }
 
 
@@ -67,7 +73,7 @@ def document(version: str) -> Schema:
                         }
                     },
                 }
-                for status in _PROBLEMS
+                for status in sorted(_PROBLEMS + _BODY_PROBLEMS)
             },
         },
     }
@@ -142,7 +148,7 @@ def _responses(route: Route) -> Schema:
 
 
 def _problem_statuses(route: Route) -> Sequence[int]:
-    return _PROBLEMS if route.body is not None else (400, 401, 403, 404, 409, 422, 429)
+    return _PROBLEMS if route.body is None else sorted(_PROBLEMS + _BODY_PROBLEMS)
 
 
 def _good_statuses(route: Route) -> Sequence[int]:

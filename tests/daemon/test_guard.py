@@ -26,9 +26,9 @@ async def listening(
     gate = Gatekeeper(limits)
 
     async def echo(request: web.Request) -> web.Response:
-        return web.Response(body=await read_body(request, gate))
+        return web.Response(body=await read_body(request, gate, body_limit))
 
-    app = web.Application(client_max_size=body_limit)
+    app = web.Application()
     app.router.add_post("/", echo)
     runner = GuardedRunner(app, gate)
     await runner.setup()

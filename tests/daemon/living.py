@@ -1,0 +1,480 @@
+"""A real daemon in this process: every part that production has, but signals."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import socket
+import sqlite3
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+from daemon.clock import SystemClock
+from daemon.service import Service
+from daemon.wiring import wired
+from refundwatch.config import load_config
+from refundwatch.domain.policy import Role
+from refundwatch.sandbox.config import SandboxConfig
+from refundwatch.sandbox.faults import PROFILES
+from refundwatch.sandbox.running import running_sandbox
+from refundwatch.sandbox.settings import (
+    AdyenSettings,
+    PaypalSettings,
+    StripeSettings,
+)
+from refundwatch.security import tokens
+from refundwatch.store.contract import CreateToken
+from tests.daemon.promised import check_answer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
+
+    from daemon.hub import Hub
+    from daemon.wiring import Wired
+    from refundwatch.config import Config
+    from refundwatch.flow.ports import Clock, Log
+    from refundwatch.sandbox.controls import Sandbox
+
+NOWHERE = "http://127.0.0.1:1"
+PEOPLE: Mapping[str, tuple[str, frozenset[Role]]] = {
+    "viewer": ("person:vic", frozenset({Role.VIEWER})),
+    "requester": ("machine:shop", frozenset({Role.REQUESTER})),
+    "operator": ("person:ola", frozenset({Role.OPERATOR})),
+    "operator2": ("person:pia", frozenset({Role.OPERATOR})),
+    "approver": ("person:ann", frozenset({Role.APPROVER})),
+    "approver2": ("person:ben", frozenset({Role.APPROVER})),
+    "approver3": ("person:cat", frozenset({Role.APPROVER})),
+    "admin": ("person:root", frozenset({Role.ADMIN})),
+    "both": ("person:max", frozenset({Role.OPERATOR, Role.APPROVER})),
+    "machine": ("machine:bot", frozenset({Role.OPERATOR})),
+}
+# What a probe, a failing send or a refused caller may change at any moment.
+RESTLESS = frozenset(
+    {
+        "gateway_call",
+        "connection",
+        "outage",
+        "alarm",
+        "calendar_job",
+        "tally",
+        "data_key",
+        "audit_entry",
+    }
+)
+
+
+class ListLog:
+    """Keeps what the daemon would have written."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, dict[str, str | float | None]]] = []
+
+    def event(self, name: str, **fields: str | float | None) -> None:
+        self.lines.append((name, fields))
+
+    def problem(self, name: str, **fields: str | float | None) -> None:
+        self.lines.append((name, fields))
+
+    def of(self, name: str) -> list[dict[str, str | float | None]]:
+        return [fields for found, fields in self.lines if found == name]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One answer, already held against the document."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+    content: bytes = field(repr=False, default=b"")
+
+    @property
+    def code(self) -> str:
+        return str(self.body["code"])
+
+
+@dataclass(slots=True)
+class Living:
+    """A running daemon and who may call it."""
+
+    folder: Path
+    config: Config
+    parts: Wired
+    service: Service
+    log: Any
+    http: aiohttp.ClientSession
+    secrets: dict[str, str] = field(repr=False)
+    sandbox: Sandbox | None = None
+
+    @property
+    def hub(self) -> Hub:
+        return self.parts.hub
+
+    @property
+    def tcp(self) -> str:
+        return "http://" + self.service.addresses["api_tcp"]
+
+    @property
+    def webhooks(self) -> str:
+        return "http://" + self.service.addresses["webhooks"]
+
+    @property
+    def health(self) -> str:
+        return "http://" + self.service.addresses["health"]
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        by: str | None = "operator",
+        token: str | None = None,
+        raw: bytes | io.BytesIO | None = None,
+        headers: Mapping[str, str] | None = None,
+        base: str = "http://daemon",
+        http: aiohttp.ClientSession | None = None,
+    ) -> Answered:
+        """Call the API over the Unix socket and check what comes back."""
+        sent = dict(headers or {})
+        secret = token if token is not None else self.secrets[by] if by else None
+        if secret is not None:
+            sent.setdefault("Authorization", f"Bearer {secret}")
+        content: bytes | io.BytesIO | None = raw
+        if content is None and body is not None:
+            content = json.dumps(body).encode()
+        if content is not None:
+            sent.setdefault("Content-Type", "application/json")
+        async with (http or self.http).request(
+            method, base + path, data=content, headers=sent
+        ) as response:
+            found = await response.read()
+            check_answer(method, path, response.status, response.content_type, found)
+            return Answered(
+                response.status, response.headers, json.loads(found), found
+            )
+
+    async def payment(self, captured_minor: int = 100_000, **fields: Any) -> str:
+        body = {
+            "account": "stripe-uk",
+            "gateway_reference": f"pi_{len(self.rows('payment'))}",
+            "captured_minor": captured_minor,
+            "currency": "GBP",
+            **fields,
+        }
+        made = await self.call("POST", "/v1/payments", body)
+        assert made.status == 201, made
+        return str(made.body["id"])
+
+    async def refund(
+        self, amount_minor: int = 10_000, *, by: str = "requester", **fields: Any
+    ) -> dict[str, Any]:
+        """Request a refund; 100.00 waits for one approval, 500.00 for two."""
+        payment = fields.pop("payment", None) or await self.payment()
+        body = refund_body(payment, amount_minor, **fields)
+        made = await self.call("POST", "/v1/refunds", body, by=by)
+        assert made.status == 201, made
+        shown: dict[str, Any] = made.body["refund"]
+        return shown
+
+    async def decide(
+        self, refund: dict[str, Any], word: str, *, by: str, **fields: Any
+    ) -> Answered:
+        """Decide about the refund as it was shown."""
+        body = {
+            "revision": refund["revision"],
+            "request_sha256": refund["request_sha256"],
+            "reason_code": "seen",
+            **fields,
+        }
+        body = {key: value for key, value in body.items() if value is not ...}
+        return await self.call("POST", f"/v1/refunds/{refund['id']}/{word}", body, by=by)
+
+    async def shown(self, refund: dict[str, Any]) -> dict[str, Any]:
+        answer = await self.call("GET", f"/v1/refunds/{refund['id']}", by="viewer")
+        found: dict[str, Any] = answer.body["refund"]
+        return found
+
+    def rows(self, table: str) -> list[tuple[Any, ...]]:
+        return self.query(f"SELECT * FROM {table}")
+
+    def query(self, text: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Look into the database from outside."""
+        uri = f"file:{self.config.store.path}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            return connection.execute(text, values).fetchall()
+
+    def kinds(self) -> list[str]:
+        """The kinds of all audit entries, in order."""
+        rows = self.query("SELECT entry FROM audit_entry ORDER BY seq")
+        return [json.loads(row[0])["kind"] for row in rows]
+
+    def state(self) -> dict[str, object]:
+        """Everything that a refused request must leave as it was."""
+        tables = self.query("SELECT name FROM sqlite_master WHERE type = 'table'")
+        names = {name for (name,) in tables if not name.startswith("sqlite_")}
+        found: dict[str, object] = {
+            name: self.rows(name) for name in sorted(names - RESTLESS)
+        }
+        found["audit_entry"] = [
+            kind for kind in self.kinds() if kind != "access:denied"
+        ]
+        return found
+
+
+def refund_body(of: str, amount_minor: Any = 10_000, **fields: Any) -> Any:
+    body = {
+        "request_id": "r-1",
+        "payment": of,
+        "amount_minor": amount_minor,
+        "currency": "GBP",
+        "reason_code": "returned",
+        **fields,
+    }
+    return {key: value for key, value in body.items() if value is not ...}
+
+
+# --- configuration ----------------------------------------------------------------
+
+SECRETS = {
+    "vault.key": f"k1 {base64.b64encode(bytes(range(32))).decode()}\n",
+    "stripe.key": "sk_test_sandbox",
+    "stripe.webhook": "whsec_sandbox",
+    "adyen.key": "AQEsandbox",
+    "adyen.hmac": "A1" * 32,
+    "paypal.id": "sandbox-client",
+    "paypal.secret": "sandbox-secret",
+}
+
+
+def config_text(
+    *,
+    stripe: str = NOWHERE,
+    adyen: str = NOWHERE,
+    paypal: str = NOWHERE,
+    webhook_port: int = 0,
+    more: str = "",
+    webhooks: str = "",
+    shutdown_seconds: int = 5,
+    expiry_seconds: int = 3600,
+) -> str:
+    return f"""\
+instance = "hub.test"
+mode = "sandbox"
+
+[store]
+path = "hub.db"
+
+[vault]
+key = "file:vault.key"
+
+[api]
+socket = "api.sock"
+tcp = "127.0.0.1:0"
+
+[webhooks]
+listen = "127.0.0.1:{webhook_port}"
+{webhooks}
+
+[health]
+listen = "127.0.0.1:0"
+
+[dispatch]
+lease_seconds = 20
+shutdown_seconds = {shutdown_seconds}
+
+[resolve]
+backoff_seconds = [1, 1, 2]
+
+[approvals]
+expiry_seconds = {expiry_seconds}
+
+[probe]
+interval_seconds = 3600
+timeout_seconds = 2
+
+[[bands]]
+currency = "GBP"
+auto_below = "50.00"
+one_approval_below = "500.00"
+
+[[bands]]
+currency = "EUR"
+auto_below = "50.00"
+one_approval_below = "500.00"
+
+[accounts.stripe-uk]
+gateway = "stripe"
+timezone = "Europe/London"
+webhook_secrets = ["file:stripe.webhook"]
+
+[accounts.stripe-uk.connections.main]
+endpoint = "{stripe}"
+credentials = {{ api_key = "file:stripe.key" }}
+timeout_seconds = 5
+
+[accounts.adyen-eu]
+gateway = "adyen"
+timezone = "Europe/Amsterdam"
+webhook_secrets = ["file:adyen.hmac"]
+settings = {{ merchant_account = "SandboxECOM" }}
+
+[accounts.adyen-eu.connections.main]
+endpoint = "{adyen}/v72"
+credentials = {{ api_key = "file:adyen.key" }}
+timeout_seconds = 5
+
+[accounts.paypal-us]
+gateway = "paypal"
+timezone = "America/Los_Angeles"
+settings = {{ webhook_id = "1JE4291016473214C", webhook_ca_file = "paypal-ca.pem", \
+webhook_cert_origin = "{paypal}" }}
+
+[accounts.paypal-us.connections.main]
+endpoint = "{paypal}"
+credentials = {{ client_id = "file:paypal.id", client_secret = "file:paypal.secret" }}
+timeout_seconds = 5
+{more}
+"""
+
+
+def furnish(
+    folder: Path,
+    text: str,
+    secrets: Mapping[str, str] | None = None,
+    ca_pem: str = "none",
+) -> Path:
+    """Write a configuration and its secrets; give the configuration's path."""
+    for name, content in {**SECRETS, **(secrets or {})}.items():
+        file = folder / name
+        file.touch(mode=0o600)
+        file.write_text(content, "ascii")
+    (folder / "paypal-ca.pem").write_text(ca_pem, "ascii")
+    path = folder / "config.toml"
+    path.write_text(text, "utf-8")
+    return path
+
+
+# --- life -------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def living(
+    folder: Path,
+    *,
+    text: str | None = None,
+    people: bool = True,
+    sandbox: Sandbox | None = None,
+    secrets: Mapping[str, str] | None = None,
+    clock: Clock | None = None,
+    log: Log | None = None,
+) -> AsyncIterator[Living]:
+    """Start a daemon in a folder, and stop it as a signal would."""
+    ca_pem = "none" if sandbox is None else sandbox.ca_pem
+    config = load_config(furnish(folder, text or config_text(), secrets, ca_pem))
+    kept: Log = log or ListLog()
+    async with AsyncExitStack() as stack:
+        parts = await stack.enter_async_context(
+            wired(config, clock or SystemClock(), kept)
+        )
+        service = Service(parts)
+        stack.push_async_callback(service.stop)
+        await service.start()
+        connector = aiohttp.UnixConnector(path=str(config.api.socket))
+        http = await stack.enter_async_context(
+            aiohttp.ClientSession(connector=connector)
+        )
+        found = Living(folder, config, parts, service, kept, http, {}, sandbox)
+        if people:
+            for name, (principal, roles) in PEOPLE.items():
+                found.secrets[name] = await give_token(found.hub, principal, roles)
+        yield found
+
+
+async def give_token(
+    hub: Hub, principal: str, roles: frozenset[Role], days: float = 1
+) -> str:
+    """Put a token into the store, as if an admin had made it."""
+    minted = tokens.mint()
+    now = hub.clock.now()
+    await hub.store.execute(
+        CreateToken(
+            at=now,
+            actor="person:root",
+            token_id=minted.id,
+            secret_sha256=minted.secret_sha256,
+            principal=principal,
+            roles=roles,
+            expires_at=now + timedelta(days=days),
+        )
+    )
+    return minted.text
+
+
+@asynccontextmanager
+async def living_with_gateways(
+    folder: Path,
+    *,
+    profile: str = "none",
+    time_scale: float = 0.01,
+    secrets: Mapping[str, str] | None = None,
+    log: Log | None = None,
+    more: str = "",
+    webhooks: str = "",
+    shutdown_seconds: int = 5,
+) -> AsyncIterator[Living]:
+    """A daemon with look-alikes of the three gateways, webhooks included."""
+    port = free_port()
+    hook = f"http://127.0.0.1:{port}/webhooks"
+    private = {**SECRETS, **(secrets or {})}
+    wanted = SandboxConfig(
+        accounts=(
+            StripeSettings(
+                name="stripe-uk",
+                webhook_url=f"{hook}/stripe-uk",
+                secret_key=private["stripe.key"],
+                webhook_secrets=(private["stripe.webhook"],),
+            ),
+            AdyenSettings(
+                name="adyen-eu",
+                webhook_url=f"{hook}/adyen-eu",
+                api_key=private["adyen.key"],
+                hmac_keys=(private["adyen.hmac"],),
+            ),
+            PaypalSettings(
+                name="paypal-us",
+                webhook_url=f"{hook}/paypal-us",
+                client_id=private["paypal.id"],
+                client_secret=private["paypal.secret"],
+            ),
+        ),
+        time_scale=time_scale,
+        profile_name=profile,
+        faults=PROFILES[profile],
+    )
+    async with running_sandbox(wanted) as box:
+        text = config_text(
+            stripe=box.base_url("stripe-uk"),
+            adyen=box.base_url("adyen-eu"),
+            paypal=box.base_url("paypal-us"),
+            webhook_port=port,
+            more=more,
+            webhooks=webhooks,
+            shutdown_seconds=shutdown_seconds,
+        )
+        async with living(
+            folder, text=text, sandbox=box, secrets=secrets, log=log
+        ) as found:
+            yield found
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
