@@ -189,6 +189,23 @@ async def test_a_later_refund_of_the_payment_does_not_raise_what_is_needed(
     assert decided.refund.state is S.QUEUED
 
 
+async def test_an_approval_of_somebody_who_edited_counts_nothing(
+    store: InlineStore,
+) -> None:
+    """Even where the rows say both, which no unit would write."""
+    refund = await make_refund(store, None, 60_000)
+    await decide(store, refund, Verdict.APPROVE, ANN)
+    store._connection.execute(
+        "INSERT INTO decision SELECT refund_id, 9, 'edit', actor, at, revision, "
+        "review_round, resolution, reason_code, reason_text, statement, "
+        "statement_sha256, policy_version FROM decision"
+    )
+
+    decided = await decide(store, refund, Verdict.APPROVE, BEN)
+
+    assert decided.waiting_for == 1
+
+
 @pytest.mark.parametrize(
     ("fields", "error"),
     [

@@ -233,6 +233,20 @@ async def test_the_guarded_statement_decides_where_the_check_was_wrong(
     assert dump(store) == stored
 
 
+async def test_the_guarded_statement_knows_a_freeze_too(
+    store: InlineStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payment = await make_payment(store, 10_000)
+    store._connection.execute("UPDATE payment SET frozen = 'dispute'")
+    stored = dump(store)
+    monkeypatch.setattr(planning, "check_amount", lambda *_args, **_more: None)
+
+    with pytest.raises(PaymentFrozen):
+        await make_refund(store, payment, 6_000)
+
+    assert dump(store) == stored
+
+
 # --- many at once -----------------------------------------------------------------
 
 

@@ -218,6 +218,16 @@ async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
         await open_sqlite_store(path, OpenSealer())
 
 
+async def test_a_path_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    path = tmp_path / "file" / "store.sqlite"
+
+    with pytest.raises(StoreUnusable, match=r"store\.sqlite.* cannot be opened"):
+        await open_sqlite_store(path, OpenSealer())
+    with pytest.raises(StoreUnusable, match=r"store\.sqlite cannot be opened"):
+        await open_sqlite_store(path, OpenSealer(), inline=True)
+
+
 async def test_only_inline_is_there_a_store_in_memory() -> None:
     with pytest.raises(InvariantBroken):
         await open_sqlite_store(None)

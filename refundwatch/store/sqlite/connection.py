@@ -86,15 +86,19 @@ def check_integrity(connection: sqlite3.Connection) -> None:
 
 def _make_private(path: Path) -> None:
     """Create folder and file for our eyes only; SQLite's side files take its mode."""
-    path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-    try:
-        opened = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, _FILE_MODE)
-    except OSError as error:
-        raise StoreUnusable(f"{path} cannot be opened: {error.strerror}.") from error
+    opened = _open_private(path)
     try:
         os.fchmod(opened, _FILE_MODE)
     finally:
         os.close(opened)
+
+
+def _open_private(path: Path) -> int:
+    try:
+        path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        return os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, _FILE_MODE)
+    except OSError as error:
+        raise StoreUnusable(f"{path} cannot be opened: {error.strerror}.") from error
 
 
 class InstanceLock:
@@ -107,12 +111,10 @@ class InstanceLock:
 
         Raises:
             StoreLocked: another process holds it; the message names its pid.
+            StoreUnusable: the folder or the lock file cannot be opened.
         """
-        path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
         file = path.with_name(path.name + ".lock")
-        self._opened: int | None = os.open(
-            file, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, _FILE_MODE
-        )
+        self._opened: int | None = _open_private(file)
         try:
             fcntl.flock(self._opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
