@@ -125,6 +125,9 @@ async def recover(parts: Wired) -> tuple[str, ...]:
                 for account in config.accounts
                 for it in account.connections
             ),
+            # One probe may come late; two that do not come are a silence.
+            observation_gap_seconds=2 * config.probe.interval_seconds
+            + config.probe.timeout_seconds,
         )
     )
     return await hub.store.execute(c.AbandonAttempts(now, now, all_open=True))

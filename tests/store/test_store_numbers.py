@@ -129,6 +129,14 @@ async def test_a_window_reaches_back_as_far_as_it_says(
     assert found[ALL, None].window_seconds == window
 
 
+@pytest.mark.parametrize("window", [0, -5, 10**15])
+async def test_a_window_that_is_no_window_is_bounded(
+    store: InlineStore, window: int
+) -> None:
+    await queued(store)
+    assert (await wall(store, 0, window))[ALL, None].requested == 1
+
+
 async def test_sums_by_minute_are_kept_for_a_day_only(store: InlineStore) -> None:
     for day in range(4):
         refund = await queued(store, at=after(day * DAY))

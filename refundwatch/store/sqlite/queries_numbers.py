@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 _SQL = named_queries("sqlite", "rollups")
 EVERYWHERE: Final = "*"
+LONGEST_WINDOW_SECONDS: Final = 10 * 366 * 86_400
+"""A longer window shows these ten years."""
+
 _NO_CURRENCY: Final = ""
 
 
@@ -126,7 +129,8 @@ class _Names:
 def _tallies(
     reading: Reading, query: GetNumbers
 ) -> Iterator[tuple[str, str, Measure, str, int, int]]:
-    for piece in pieces(query.at, timedelta(seconds=query.window_seconds)):
+    seconds = min(max(query.window_seconds, 1), LONGEST_WINDOW_SECONDS)
+    for piece in pieces(query.at, timedelta(seconds=seconds)):
         values = (piece.grain.value, micros(piece.start), micros(piece.end))
         for row in reading.connection.execute(_SQL["sum_tallies"], values):
             subject, currency, measure, code, bucket, amount = row
