@@ -6,7 +6,9 @@ authenticates, checks the permission, and only then calls the handler.
 
 from __future__ import annotations
 
+import asyncio
 import json
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -85,11 +87,16 @@ def _feeding(
 def _describing(
     door: Doorkeeper, route: Route, hub: Hub
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    text = json.dumps(document(hub.version)).encode()
-
     async def serve(request: web.Request) -> web.StreamResponse:
         await door.admit(request, route)
         parse_query(route, request.query)
+        text = await asyncio.to_thread(_description, hub.version)
         return web.Response(body=text, content_type="application/json")
 
     return serve
+
+
+@cache
+def _description(version: str) -> bytes:
+    """Make the document once, when somebody asks: it would slow every start."""
+    return json.dumps(document(version)).encode()

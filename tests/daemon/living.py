@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import inspect
 import io
 import json
 import socket
@@ -32,7 +34,8 @@ from refundwatch.store.contract import CreateToken
 from tests.daemon.promised import check_answer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from datetime import datetime
     from pathlib import Path
 
     from daemon.hub import Hub
@@ -67,6 +70,19 @@ RESTLESS = frozenset(
         "audit_entry",
     }
 )
+
+
+class ShiftedClock(SystemClock):
+    """The machine's clock, some seconds ahead; monotonic time goes with it."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(seconds=self.ahead)
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead
 
 
 class ListLog:
@@ -109,6 +125,7 @@ class Living:
     service: Service
     log: Any
     http: aiohttp.ClientSession
+    tcp_http: aiohttp.ClientSession
     secrets: dict[str, str] = field(repr=False)
     sandbox: Sandbox | None = None
 
@@ -201,6 +218,32 @@ class Living:
         found: dict[str, Any] = answer.body["refund"]
         return found
 
+    async def audit(self) -> list[dict[str, Any]]:
+        """Every audit entry, in order."""
+        rows = self.query("SELECT entry FROM audit_entry ORDER BY seq")
+        return [json.loads(row[0]) for row in rows]
+
+    async def becomes(
+        self, refund: dict[str, Any], state: str, seconds: float = 10.0
+    ) -> dict[str, Any]:
+        """Wait until the refund is in a state; give it as it is then."""
+
+        async def found() -> dict[str, Any] | None:
+            now = await self.shown(refund)
+            return now if now["state"] == state else None
+
+        shown: dict[str, Any] = await until(found, seconds)
+        return shown
+
+    async def is_in(self, refund: dict[str, Any], state: str) -> bool:
+        return bool((await self.shown(refund))["state"] == state)
+
+    async def tamper(self, text: str) -> None:
+        """Change the database behind the daemon's back."""
+        with closing(sqlite3.connect(self.config.store.path)) as connection:
+            connection.execute(text)
+            connection.commit()
+
     def rows(self, table: str) -> list[tuple[Any, ...]]:
         return self.query(f"SELECT * FROM {table}")
 
@@ -223,7 +266,7 @@ class Living:
             name: self.rows(name) for name in sorted(names - RESTLESS)
         }
         found["audit_entry"] = [
-            kind for kind in self.kinds() if kind != "access:denied"
+            kind for kind in self.kinds() if not kind.endswith(":denied")
         ]
         return found
 
@@ -386,15 +429,33 @@ async def living(
         service = Service(parts)
         stack.push_async_callback(service.stop)
         await service.start()
-        connector = aiohttp.UnixConnector(path=str(config.api.socket))
+        connector = aiohttp.UnixConnector(path=str(config.api.socket), limit=0)
         http = await stack.enter_async_context(
             aiohttp.ClientSession(connector=connector)
         )
-        found = Living(folder, config, parts, service, kept, http, {}, sandbox)
+        tcp_http = await stack.enter_async_context(aiohttp.ClientSession())
+        found = Living(
+            folder, config, parts, service, kept, http, tcp_http, {}, sandbox
+        )
         if people:
             for name, (principal, roles) in PEOPLE.items():
                 found.secrets[name] = await give_token(found.hub, principal, roles)
         yield found
+
+
+async def until(
+    found: Callable[[], Awaitable[object]] | Callable[[], object],
+    seconds: float = 10.0,
+) -> Any:
+    """Ask until the answer says yes, and give it; fail when that takes too long."""
+    async with asyncio.timeout(seconds):
+        while True:
+            answer = found()
+            if inspect.isawaitable(answer):
+                answer = await answer
+            if answer:
+                return answer
+            await asyncio.sleep(0.02)
 
 
 async def give_token(
