@@ -36,6 +36,9 @@ B = TypeVar("B", bound=BaseModel)
 CHUNK_ROWS: Final = 500
 """One durable commit of the daemon: long enough to be quick, short enough to share."""
 
+CHUNK_BYTES: Final = 2 * 1024 * 1024
+"""A quarter of what the API takes in one request."""
+
 BAD_ROWS: Final = frozenset({422})
 INTERRUPTED: Final = 130
 
@@ -56,20 +59,27 @@ class Plan(Generic[B]):
     """Names the column of a field that the daemon names."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Chunk(Generic[B]):
-    """Consecutive good rows with their lines."""
+    """Consecutive good rows with their lines; `digest` tells other content apart."""
 
-    lines: tuple[int, ...]
-    bodies: tuple[B, ...]
+    lines: list[int] = field(default_factory=list)
+    bodies: list[B] = field(default_factory=list)
+    digest: bytes = b""
+    size_bytes: int = 0
 
     @property
-    def digest(self) -> bytes:
-        """Tell apart from any chunk of other content."""
-        whole = hashlib.sha256()
-        for line, body in zip(self.lines, self.bodies, strict=True):
-            whole.update(f"{line} {body.model_dump_json()}\n".encode())
-        return whole.digest()
+    def is_full(self) -> bool:
+        """Tell whether it should be sent before another row joins."""
+        return len(self.bodies) == CHUNK_ROWS or self.size_bytes >= CHUNK_BYTES
+
+    def add(self, line: int, body: B) -> None:
+        """Take one more row."""
+        text = f"{line} {body.model_dump_json()}".encode()
+        self.lines.append(line)
+        self.bodies.append(body)
+        self.size_bytes += len(text)
+        self.digest = hashlib.sha256(self.digest + text).digest()
 
 
 @dataclass(slots=True)
@@ -147,20 +157,18 @@ async def store(client: ApiClient, plan: Plan[B], seen: Survey) -> Tally:
 def _chunks(plan: Plan[B], faults: list[Fault]) -> Iterator[Chunk[B]]:
     """Read good rows in chunks; bad ones are added to `faults`."""
     first_lines: dict[str, int] = {}
-    lines: list[int] = []
-    bodies: list[B] = []
+    chunk: Chunk[B] = Chunk()
     for row in plan.file.rows():
         body = _body(plan, row, first_lines)
         if isinstance(body, Fault):
             faults.append(body)
             continue
-        lines.append(row.line)
-        bodies.append(body)
-        if len(bodies) == CHUNK_ROWS:
-            yield Chunk(tuple(lines), tuple(bodies))
-            lines, bodies = [], []
-    if bodies:
-        yield Chunk(tuple(lines), tuple(bodies))
+        chunk.add(row.line, body)
+        if chunk.is_full:
+            yield chunk
+            chunk = Chunk()
+    if chunk.bodies:
+        yield chunk
 
 
 def _body(plan: Plan[B], row: Row | Fault, first_lines: dict[str, int]) -> B | Fault:
@@ -182,14 +190,15 @@ def _same_chunks(
 ) -> Iterator[Chunk[B]]:
     """Read the chunks again, which must be those that were checked."""
     faults: list[Fault] = []
-    count = 0
+    count = rows = 0
     for chunk in _chunks(plan, faults):
         if faults or count == len(seen.digests) or chunk.digest != seen.digests[count]:
             break
         count += 1
+        rows += len(chunk.bodies)
         yield chunk
     if faults or count != len(seen.digests):
-        words = f"; {count * CHUNK_ROWS} rows were stored before" if stored else ""
+        words = f"; {rows} rows were stored before" if stored else ""
         raise ImportFailed(
             f"{plan.file.path} was changed while it was imported{words}. Run the same "
             "command again: what is stored already stays as it is."
