@@ -37,14 +37,21 @@ class Running:
     async def restart(self) -> None:
         self.daemon = await processes.start_daemon(self.folder)
 
-    async def approve_all(self) -> None:
-        settings = self.stage.settings
+    async def approve(self, stop: asyncio.Event) -> None:
+        """Let Ann and Ben decide until told to stop."""
         approvers = Approvers(
-            self.folder.server, self.crew, settings.seed, self.stage.tally
+            self.folder.server,
+            self.crew,
+            self.stage.settings.seed,
+            self.stage.tally,
         )
+        await approvers.run(stop, 0.2, 0, to_end=True)
+
+    async def approve_all(self) -> None:
+        """Let Ann and Ben decide whatever waits now."""
         stop = asyncio.Event()
         stop.set()
-        await approvers.run(stop, 0.1, 0, to_end=True)
+        await self.approve(stop)
 
 
 def settings(

@@ -7,7 +7,6 @@ process outlives it.
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import tempfile
 from contextlib import AsyncExitStack
@@ -89,9 +88,7 @@ async def _watched(stage: Stage) -> int:
 
     async def until() -> None:
         nonlocal code
-        dashboard = await asyncio.create_subprocess_exec(
-            *arguments, env={**os.environ, "REFUNDWATCH_DEMO": "1"}
-        )
+        dashboard = await asyncio.create_subprocess_exec(*arguments)
         try:
             code = await dashboard.wait()
         finally:

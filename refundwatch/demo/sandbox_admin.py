@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import aiohttp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from types import TracebackType
 
 _TIMEOUT = aiohttp.ClientTimeout(total=60)
@@ -101,9 +101,16 @@ class SandboxAdmin:
                 totals[name] = totals.get(name, 0) + count
         return totals
 
-    async def set_faults(self, profile: str) -> None:
-        """Change the profile of every account."""
-        await self._call("PUT", "/faults", {"profile": profile})
+    async def set_faults(
+        self, profile: str, overrides: Mapping[str, float] | None = None
+    ) -> None:
+        """Change the profile of every account, with some of its fields replaced."""
+        body = {"profile": profile, "overrides": dict(overrides or {})}
+        await self._call("PUT", "/faults", body)
+
+    async def flush(self) -> None:
+        """Let every waiting webhook and its retries leave at once."""
+        await self._call("POST", "/webhooks/flush", {"hurry": True})
 
     async def _call(self, method: str, path: str, body: object = None) -> Any:
         if self._session is None:
