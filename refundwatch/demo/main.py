@@ -34,7 +34,7 @@ SHORT_DRAIN_SECONDS: Final = 15.0
 
 def main(argv: list[str]) -> int:
     """Run the demo; return 0 when the books balance."""
-    terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    terminal = all(one.isatty() for one in (sys.stdin, sys.stdout, sys.stderr))
     settings = parse(argv, terminal=terminal)
     if settings.headless and not terminal and "--headless" not in argv:
         _say("No terminal here: running without the dashboard for 60 s.")
