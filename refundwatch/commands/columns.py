@@ -87,7 +87,9 @@ def add_column_flags(parser: ArgumentParser, fields: Sequence[Field]) -> None:
         metavar="FILE.toml",
         help="a [columns] table and settings, instead of the flags below",
     )
-    group.add_argument("--delimiter", metavar="CHAR", help="between cells; a comma")
+    group.add_argument(
+        "--delimiter", metavar="CHAR", help="between cells: a comma, or tab"
+    )
     for field in fields:
         known = f"; recognised: {', '.join(field.names)}" if field.names else ""
         group.add_argument(

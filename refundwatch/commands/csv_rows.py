@@ -54,7 +54,11 @@ class CsvFile:
             UsageProblem: the file cannot be opened or has no usable header.
         """
         self.path = path
-        self._delimiter = delimiter
+        self._delimiter = "\t" if delimiter == "tab" else delimiter
+        if len(self._delimiter) != 1 or self._delimiter in '\r\n" ':
+            raise UsageProblem(f"{delimiter!a} cannot stand between cells.")
+        if path.exists() and not path.is_file():
+            raise UsageProblem(f"{path} is no plain file; it is read more than once.")
         self.header = self._read_header()
 
     def rows(self) -> Iterator[Row | Fault]:

@@ -47,8 +47,8 @@ async def decide(
     detail = await client.call(
         "refunds.show", RefundDetailView, parts={"refund": arguments.refund}
     )
-    body = make_body(detail)
     _show(detail)
+    body = make_body(detail)
     ask(_question(detail, action), given=arguments.yes)
     decided = await client.call(
         f"refunds.{action}",

@@ -14,6 +14,7 @@ from refundwatch.api.models import View
 from refundwatch.commands.confirm import ask
 from refundwatch.commands.importing import rehearse, store, survey
 from refundwatch.commands.output import emit, emit_json, say
+from refundwatch.errors import RefundwatchError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -61,7 +62,11 @@ async def run_import(
     seen = survey(plan)
     if seen.faults:
         return _refuse(plan, arguments, seen, seen.faults)
-    tally = await rehearse(client, plan, seen)
+    try:
+        tally = await rehearse(client, plan, seen)
+    except RefundwatchError:
+        say("Nothing was stored.")
+        raise
     if tally.faults:
         return _refuse(plan, arguments, seen, tally.faults)
     if tally.created and not arguments.dry_run:

@@ -48,6 +48,7 @@ REFUND_FIELDS: Final = (
     Field("reason", "the reason's text", ("reason_text", "reason")),
 )
 DEFAULT_REASON: Final = "goods_returned"
+OUR_IDS: Final = "pay_"
 
 _NAMES: Final = {
     "request_id": "request_id",
@@ -78,13 +79,19 @@ def refund_plan(arguments: Namespace) -> Plan[RefundBody]:
     def read(row: Row) -> RefundBody:
         cells = Cells(row, layout)
         currency = cells.needed("currency")
+        payment, account = cells.needed("payment"), cells.optional("account")
+        if account is None and not payment.startswith(OUR_IDS):
+            raise UsageProblem(
+                f"line {row.line}: {payment[:40]!a} is no payment's id of ours; with "
+                "the gateway's references, name their account with --account."
+            )
         return build(
             RefundBody,
             cells,
             _NAMES,
             request_id=request_id(cells),
-            payment=cells.needed("payment"),
-            account=cells.optional("account"),
+            payment=payment,
+            account=account,
             amount_minor=cells.amount("amount", currency),
             currency=currency,
             reason_code=cells.optional("reason_code") or DEFAULT_REASON,

@@ -84,7 +84,7 @@ def _facts(view: RefundDetailView) -> list[tuple[str, str]]:
         ("revision", str(it.revision)),
         ("request", f"{it.request_id} by {it.created_by}"),
         ("reason", it.reason_code),
-        ("reason text", view.reason_text),
+        ("reason text", _on_one_line(view.reason_text)),
         ("account", f"{it.account} ({it.gateway})"),
         ("connection", it.connection),
         ("payment", f"{it.payment_id} ({it.payment_reference})"),
@@ -116,10 +116,18 @@ def _facts(view: RefundDetailView) -> list[tuple[str, str]]:
     return shown + [(name, when_exactly(at)) for name, at in times if at is not None]
 
 
+def _colon(text: str | None) -> str:
+    return f": {_on_one_line(text)}" if text else ""
+
+
+def _on_one_line(text: str | None) -> str | None:
+    return None if text is None else " / ".join(text.splitlines())
+
+
 def _decisions(view: RefundDetailView) -> list[str]:
     return [
         f"{when(it.at)}  {it.decision} by {it.actor}, revision {it.revision}, "
-        f"{it.reason_code}{': ' + it.reason_text if it.reason_text else ''}"
+        f"{it.reason_code}{_colon(it.reason_text)}"
         f"{'' if it.valid else ' (void)'}"
         for it in view.decisions
     ]

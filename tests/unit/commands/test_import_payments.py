@@ -187,6 +187,7 @@ def test_row_that_is_no_utf8_is_named(
         ("invoice_no,amount,amount\n", (), "the column 'amount' stands twice"),
         (HEADER, ("--amount-column", "amont"), "did you mean amount?"),
         (HEADER, ("--timezone", "Mars/Base"), "is no time zone"),
+        (HEADER, ("--delimiter", ";;"), "';;' cannot stand between cells"),
     ],
 )
 def test_file_that_cannot_be_understood_is_a_usage_error(
@@ -217,6 +218,29 @@ def test_local_time_without_a_zone_asks_for_one(
     assert (ran.code, hub.calls) == (2, [])
     assert "line 2, column invoiced_at" in ran.err
     assert "--timezone" in ran.err
+
+
+def test_folder_is_no_file(run: Callable[..., Ran], hub: FakeHub) -> None:
+    ran = run("payments", "import", "/tmp", *LONDON)
+    assert ran.code == 2
+    assert "/tmp is no plain file" in ran.err
+
+
+def test_tabs_may_stand_between_cells(
+    run: Callable[..., Ran], write: Callable[..., str], shop: Shop
+) -> None:
+    file = write("reference\tamount\tcurrency\nR1\t2.50\tGBP\n")
+    assert run("payments", "import", file, *LONDON, "--delimiter", "tab").code == 0
+    assert shop.kept["R1"]["captured_minor"] == 250
+
+
+def test_daemon_that_leaves_during_the_rehearsal_stored_nothing(
+    run: Callable[..., Ran], write: Callable[..., str], hub: FakeHub
+) -> None:
+    hub.answer("payments.bulk", problem(503, "store.closed", "It is going away."))
+    ran = run("payments", "import", write(HEADER + GOOD), *LONDON)
+    assert ran.code == 3
+    assert "Nothing was stored." in ran.err
 
 
 def test_missing_file_is_a_usage_error(run: Callable[..., Ran], hub: FakeHub) -> None:

@@ -160,3 +160,15 @@ def test_a_typed_yes_stores(
 ) -> None:
     ran = run("refunds", "import", write(HEADER + ONE), *STRIPE, typed="y\n")
     assert (ran.code, len(shop.kept)) == (0, 1)
+
+
+def test_payments_by_our_own_id_need_no_account(
+    run: Callable[..., Ran], write: Callable[..., str], shop: Shop
+) -> None:
+    text = "request_id,payment,amount,currency\nR1,pay_abc,1.00,GBP\n"
+    assert run("refunds", "import", write(text), "--yes").code == 0
+    assert shop.kept["R1"]["account"] is None
+    other = write(text.replace("pay_abc", "536365"))
+    ran = run("refunds", "import", other, "--yes")
+    assert ran.code == 2
+    assert "line 2: '536365' is no payment's id of ours" in ran.err
