@@ -19,8 +19,6 @@ from refundwatch.errors import RefundwatchError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pydantic_core import ErrorDetails
-
     from refundwatch.commands.columns import Layout
     from refundwatch.commands.csv_rows import Row
 
@@ -143,7 +141,9 @@ def build(
         last = path[-1] if path else ""
         known = ".".join(path)
         field = names.get(known) or names.get(path[0] if path else "") or last
-        raise cells.bad(field, "cell.invalid", _sentence(first, last)) from None
+        longest = first.get("ctx", {}).get("max_length")
+        words = _sentence(first["type"], last, longest) or first["msg"]
+        raise cells.bad(field, "cell.invalid", words) from None
 
 
 def find_zone(name: str | None) -> ZoneInfo | None:
@@ -160,14 +160,14 @@ def find_zone(name: str | None) -> ZoneInfo | None:
         raise UsageProblem(f"{name!a} is no time zone.") from error
 
 
-def _sentence(error: ErrorDetails, field: str) -> str:
-    context = error.get("ctx", {})
-    match error["type"]:
+def _sentence(kind: str, field: str, longest: object) -> str | None:
+    """Say for people what pydantic says for programmers."""
+    match kind:
         case "string_pattern_mismatch":
             return _PATTERNS.get(field, _ANY_PATTERN)
         case "string_too_long":
-            return f"is longer than {context['max_length']} characters"
+            return f"is longer than {longest} characters"
         case "less_than":
             return "is too large an amount"
         case _:
-            return error["msg"]
+            return None
