@@ -210,6 +210,29 @@ async def test_a_damaged_database_is_refused(tmp_path: Path) -> None:
     InstanceLock(path).release()
 
 
+async def test_rows_that_break_a_rule_are_damage_too(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    store = await open_sqlite_store(path, OpenSealer())
+    await store.execute(HOUSE)
+    await make_payment(store)
+    store._connection.execute("PRAGMA ignore_check_constraints = ON")
+    store._connection.execute("UPDATE payment SET reserved_minor = -1")
+    await store.close()
+
+    with pytest.raises(StoreUnusable, match="damaged"):
+        await open_sqlite_store(path, OpenSealer())
+
+
+async def test_a_file_that_others_could_read_is_closed_to_them(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    path.touch(mode=0o644)
+
+    store = await open_sqlite_store(path, OpenSealer())
+    await store.close()
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
 async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
     path.write_bytes(b"not a database at all" * 1000)
