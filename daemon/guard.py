@@ -14,10 +14,14 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final
 
 from aiohttp import web
 
+from daemon.problems import render
+
+SERVER: Final = "refundwatch"
 KEEPALIVE_SECONDS: Final = 15.0
 LINGER_SECONDS: Final = 1.0
 
@@ -40,6 +44,7 @@ class Gatekeeper:
         self.limits = limits
         self.refused = 0
         self.cut = 0
+        self.broken = 0
         self._total = 0
         self._by_peer: Counter[str] = Counter()
 
@@ -101,6 +106,26 @@ class GuardedHandler(web.RequestHandler):
         elif self._deadline is None and self.transport is not None:
             self._arm()
 
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what is no request, without repeating or logging a byte of it."""
+        del exc, message
+        self._gate.broken += 1
+        if request.writer.output_size > 0:
+            raise ConnectionError("Half an answer was sent already.")
+        if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            response = render(status, "request.malformed", "This is no HTTP request.")
+        else:
+            response = render(status, "internal", "The daemon failed.")
+        response.headers["Server"] = SERVER
+        response.force_close()
+        return response
+
     def _arm(self) -> None:
         seconds = self._gate.limits.header_deadline_seconds
         self._deadline = self._loop.call_later(seconds, self._expire)
@@ -148,6 +173,7 @@ class GuardedRunner(web.AppRunner):
             **kwargs,
         )
         self.gate = gate
+        app.on_response_prepare.append(_name_no_version)
 
     async def _make_server(self) -> web.Server:
         return _GuardedServer(self.gate, await super()._make_server())
@@ -178,6 +204,14 @@ async def read_body(
         if request.transport is not None:
             _abort(request.transport)
         raise web.HTTPRequestTimeout from error
+
+
+async def _name_no_version(
+    request: web.Request, response: web.StreamResponse
+) -> None:
+    """Tell nobody which library of which version answers."""
+    del request
+    response.headers["Server"] = SERVER
 
 
 def _abort(transport: asyncio.BaseTransport) -> None:

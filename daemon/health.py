@@ -18,6 +18,7 @@ from prometheus_client.core import (
 )
 
 from refundwatch.domain.refund import RefundState
+from refundwatch.errors import RefundwatchError
 from refundwatch.store import contract as c
 
 if TYPE_CHECKING:
@@ -44,13 +45,20 @@ def build_health(
         if hub.draining or not hub.ready:
             word = "draining" if hub.draining else "starting"
             return web.Response(text=word + "\n", status=503)
-        await hub.store.read(c.LastSeq())
+        try:
+            await hub.store.read(c.LastSeq())
+        except RefundwatchError as error:
+            return web.Response(text=error.code + "\n", status=503)
         return web.Response(text="ready\n")
 
     async def metrics(request: web.Request) -> web.Response:
         del request
+        try:
+            found = await _collect(hub, deliveries)
+        except RefundwatchError as error:
+            return web.Response(text=error.code + "\n", status=503)
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Snapshot(await _collect(hub, deliveries)))
+        registry.register(_Snapshot(found))
         return web.Response(
             body=generate_latest(registry),
             headers={"Content-Type": CONTENT_TYPE_LATEST},

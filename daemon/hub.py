@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -16,6 +16,19 @@ if TYPE_CHECKING:
     from refundwatch.flow.intake import Intake
     from refundwatch.flow.ports import Clock, Log
     from refundwatch.store.contract import Policy, Store
+
+
+COUNTERS: Final = (
+    "alarm_outlet_failures",
+    "api_crashes",
+    "auth_denials",
+    "auth_failures",
+    "calendar_troubles",
+    "feed_slow_readers",
+    "loop_crashes",
+    "webhook_crashes",
+)
+"""What a process counts; each stands from the start, or its first event is missed."""
 
 
 @dataclass(slots=True)
@@ -37,8 +50,8 @@ class Hub:
     draining: bool = False
     ready: bool = False
     failed: asyncio.Event = field(default_factory=asyncio.Event)
-    counters: dict[str, int] = field(default_factory=dict)
+    counters: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
 
     def count(self, name: str, by: int = 1) -> None:
         """Raise one of the process's own counters."""
-        self.counters[name] = self.counters.get(name, 0) + by
+        self.counters[name] += by

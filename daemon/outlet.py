@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 
 from refundwatch.store.contract import ListAlarms, MarkAlarmsSent
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from daemon.hub import Hub
     from refundwatch.config import AlarmsConfig
     from refundwatch.store.contract import AlarmRow, Committed
@@ -49,7 +51,8 @@ class Outlet:
         try:
             while not stop.is_set():
                 self._bell.clear()
-                again = None if await self.step() else self._pause
+                sent = await _unless(stopped, self.step())
+                again = None if sent else self._pause
                 rung = asyncio.ensure_future(self._bell.wait())
                 await asyncio.wait(
                     {rung, stopped},
@@ -61,8 +64,9 @@ class Outlet:
             stopped.cancel()
 
     async def step(self) -> bool:
-        """Send what waits; False when something could not leave."""
-        for alarm in await self._hub.store.read(ListAlarms(unsent_only=True)):
+        """Send what waits, oldest first; False when something could not leave."""
+        waiting = await self._hub.store.read(ListAlarms(unsent_only=True))
+        for alarm in sorted(waiting, key=lambda one: one.id):
             if not await self._send(alarm):
                 self._hub.count("alarm_outlet_failures")
                 self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
@@ -124,3 +128,17 @@ class Outlet:
             ) as response,
         ):
             return response.status < 300  # noqa: PLR2004 - HTTP's own border
+
+
+async def _unless(
+    stopped: asyncio.Future[bool], work: Coroutine[Any, Any, bool]
+) -> bool:
+    """Do the work, but leave it where it is when the daemon stops; give its answer."""
+    working = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        if not working.done():
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+    return not working.cancelled() and working.result()

@@ -19,6 +19,7 @@ from refundwatch.config import resolve_secret
 from refundwatch.domain.money import parse_decimal
 from refundwatch.domain.policy import Band
 from refundwatch.errors import ConfigError, RefundwatchError
+from refundwatch.flow.calendar import Job
 from refundwatch.flow.house import build_house
 from refundwatch.flow.ports import FlowSettings
 from refundwatch.security.datakey import KeyCheck, KeyState, WrappedKey
@@ -28,7 +29,7 @@ from refundwatch.store import contract as c
 from refundwatch.store.sqlite.store import open_sqlite_store
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from datetime import datetime
 
     from daemon.directory import Directory
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from refundwatch.flow.ports import Clock, Log
     from refundwatch.store.sqlite.store import SqliteStore
 
-ROLL_KEYS_SECONDS: Final = 3600
+ROLL_KEYS_SECONDS: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ async def wired(config: Config, clock: Clock, log: Log) -> AsyncIterator[Wired]:
     async with AsyncExitStack() as stack:
         store = await open_sqlite_store(config.store.path, on_failure=fail)
         stack.push_async_callback(store.close)
-        await _unlock(store, config, clock.now())
+        vault = await _unlock(store, config, clock.now())
         transport = AiohttpTransport()
         await transport.open()
         stack.push_async_callback(transport.close)
@@ -84,6 +85,7 @@ async def wired(config: Config, clock: Clock, log: Log) -> AsyncIterator[Wired]:
             policy=lambda: policy,
             log=log,
             probe_every_seconds=max(round(config.probe.interval_seconds), 1),
+            more_jobs={"vault:roll": Job(ROLL_KEYS_SECONDS, _rolling(store, vault))},
         )
         stack.callback(store.subscribe(house.wake))
         hub = Hub(
@@ -187,7 +189,7 @@ def flow_settings(config: Config) -> FlowSettings:
     )
 
 
-async def _unlock(store: SqliteStore, config: Config, now: datetime) -> None:
+async def _unlock(store: SqliteStore, config: Config, now: datetime) -> Vault:
     """Open the vault with the store's wrapped keys, and give it to the store."""
     ring = parse_key_file(
         resolve_secret(config.vault.key).reveal_bytes(), str(config.vault.key)
@@ -208,8 +210,25 @@ async def _unlock(store: SqliteStore, config: Config, now: datetime) -> None:
         ),
         (KeyCheck(it.kek_id, it.sealed) for it in stored.checks),
     )
+    await _roll_keys(store, vault, now)
+    store.attach_sealer(vault, vault.usage)
+    return vault
+
+
+async def _roll_keys(store: SqliteStore, vault: Vault, now: datetime) -> None:
+    """Store what the vault needs next, and only then let it be used."""
     plan = vault.plan(now)
     if plan:
         await store.execute(c.SaveKeys(now, plan.rows, plan.checks))
         vault.adopt(plan)
-    store.attach_sealer(vault, vault.usage)
+
+
+def _rolling(
+    store: SqliteStore, vault: Vault
+) -> Callable[[datetime], Awaitable[None]]:
+    """Return the calendar's job that replaces a data key whose time has come."""
+
+    async def roll(now: datetime) -> None:
+        await _roll_keys(store, vault, now)
+
+    return roll
