@@ -96,9 +96,9 @@ class Lanes:
         Keys can be valid for one endpoint alone, so no other will do.
         """
         path = self.of_refund(refund)
-        if path is None or path.id != refund.connection or self._is_paused(path):
+        if path is None or path.id != refund.connection:
             return None
-        return path
+        return None if self._is_paused(path) or self._is_resting(path) else path
 
     def busy_accounts(self) -> frozenset[str]:
         """Give the accounts over which nothing can be sent now."""
@@ -106,8 +106,12 @@ class Lanes:
         return frozenset(name for name in accounts if self.choose(name) is None)
 
     def _usable(self, path: ConnectionPath) -> bool:
-        resting = self._rests.get(path.id, 0.0) > self._clock.monotonic()
-        return not (resting or self._is_paused(path) or self.lane(path).locked())
+        return not (
+            self._is_resting(path) or self._is_paused(path) or self.lane(path).locked()
+        )
+
+    def _is_resting(self, path: ConnectionPath) -> bool:
+        return self._rests.get(path.id, 0.0) > self._clock.monotonic()
 
     def _is_paused(self, path: ConnectionPath) -> bool:
         row = (self._health or {}).get(path.id)

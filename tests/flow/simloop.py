@@ -94,14 +94,13 @@ def simulate(main: Callable[[SimLoop], Coroutine[Any, Any, T]], seed: int = 0) -
     loop.set_exception_handler(lambda _loop, context: errors.append(context))
     try:
         result = loop.run_until_complete(main(loop))
+    finally:
         left = asyncio.all_tasks(loop)
         for task in left:
             task.cancel()
         if left:
-            gathered = asyncio.gather(*left, return_exceptions=True)
-            loop.run_until_complete(gathered)
+            loop.run_until_complete(asyncio.wait(left))
         loop.run_until_complete(loop.shutdown_asyncgens())
-    finally:
         loop.close()
     assert not errors, errors
     return result

@@ -417,23 +417,74 @@ def test_stop_leaves_what_takes_too_long_as_it_is() -> None:
     in_world(main, bank=Forever())
 
 
+def test_stop_before_the_claim_claims_nothing() -> None:
+    async def main(world: World) -> None:
+        refund = await world.a_refund()
+        stop = asyncio.Event()
+        room = asyncio.ensure_future(world.house.dispatcher.run(stop))
+        await asyncio.sleep(1)
+        assert world.bank.asked == ["read_payment"]
+        stop.set()
+        await room
+
+        assert world.bank.asked == ["read_payment"]
+        assert (await world.row(refund)).state is S.QUEUED
+
+    in_world(main, bank=Bank(latency=2.0))
+
+
+# --- waking -------------------------------------------------------------------------
+
+
+def test_connection_that_is_well_again_is_used_at_once() -> None:
+    async def main(world: World) -> None:
+        world.bank.reads = ["401"]
+        await world.house.prober.probe_all()
+        refund = await world.a_refund()
+        stop = asyncio.Event()
+        room = asyncio.ensure_future(world.house.dispatcher.run(stop))
+        await asyncio.sleep(100)
+        assert world.bank.orders == []
+        await world.house.prober.probe_all()
+        await asyncio.sleep(1)
+        assert (await world.row(refund)).state is S.SUCCEEDED
+        stop.set()
+        await room
+
+    in_world(main)
+
+
 def test_work_that_waits_for_its_time_is_not_polled() -> None:
     async def main(world: World) -> None:
         refund = await world.a_refund()
-        reads = 0
-        original = world.store.read
-
-        async def counted(query: Any) -> Any:
-            nonlocal reads
-            reads += 1
-            return await original(query)
-
-        world.store.read = counted  # type: ignore[method-assign]
+        asked = world.count_reads()
         after = await world.walk(refund, 600)
 
         assert after.state is S.QUEUED
         assert after.due_at is not None
         assert after.due_at - world.clock.now() > timedelta(0)
-        assert reads < 250
+        assert len(asked) < 250
 
     in_world(main, bank=Bank(reads=["never"] * 1000))
+
+
+def test_what_a_full_connection_has_waiting_is_not_read_again_and_again() -> None:
+    async def main(world: World) -> None:
+        for number in range(60):
+            await world.a_refund(f"r-{number}", payment=f"pi_{number}")
+        asked = world.count_reads()
+        stop = asyncio.Event()
+        room = asyncio.ensure_future(world.house.dispatcher.run(stop))
+        await asyncio.sleep(100)
+        assert len(world.bank.orders) == 3
+        assert asked.count("DueSends") < 20
+        stop.set()
+        await room
+
+    in_world(
+        main,
+        bank=Bank(latency=15.0),
+        paths=(a_path(concurrency=1),),
+        flow=settings(dispatch_concurrency=4),
+        quiet=False,
+    )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from refundwatch.domain.idempotency import merchant_reference
 from refundwatch.domain.refund import RefundState
 from refundwatch.gateways.contract import EventKind, Lookup
 from tests.flow.fakes import a_path
@@ -144,6 +145,35 @@ def test_word_about_another_payment_becomes_review() -> None:
     in_world(main, bank=Bank(acts=[Act.PENDING]), paths=PATHS)
 
 
+@pytest.mark.parametrize(
+    ("names", "state"),
+    [
+        (["ch_9", "pi_1"], S.SUCCEEDED),
+        (["pi_1", "ch_9"], S.SUCCEEDED),
+        (["ch_9", "pi_9"], S.REVIEW),
+        ([None], S.SUCCEEDED),
+    ],
+)
+def test_payment_may_be_named_by_any_of_its_names_but_by_no_other(
+    names: list[str | None], state: RefundState
+) -> None:
+    async def main(world: World) -> None:
+        refund = await pending(world)
+        first, *others = names
+        made = world.bank.executed[0]
+        raw = world.bank.webhook(
+            made, "e1", status="succeeded", payment=first, aliases=others
+        )
+        await world.hear(raw)
+        after = await world.row(refund)
+
+        assert after.state is state
+        if state is S.REVIEW:
+            assert after.review_reason == "payment_mismatch"
+
+    in_world(main, bank=Bank(acts=[Act.PENDING]), paths=PATHS)
+
+
 def test_success_heard_after_a_decline_is_booked_and_alarms() -> None:
     async def main(world: World) -> None:
         refund = await world.send()
@@ -180,6 +210,18 @@ def test_forged_delivery_changes_nothing() -> None:
         assert detail.deliveries == ()
 
     in_world(main, bank=Bank(acts=[Act.PENDING]), paths=PATHS)
+
+
+def test_word_that_is_no_hint_is_not_read_again() -> None:
+    async def main(world: World) -> None:
+        refund = await pending(world)
+        made = world.bank.executed[0]
+        await world.hear(world.bank.webhook(made, "e1", status="succeeded"))
+
+        assert (await world.row(refund)).state is S.SUCCEEDED
+        assert "read_refund" not in world.bank.asked
+
+    in_world(main, bank=Bank(acts=[Act.PENDING]))
 
 
 # --- hints --------------------------------------------------------------------------
@@ -310,6 +352,26 @@ def test_unmatched_failure_ends_alarmed_and_books_nothing() -> None:
     in_world(main, paths=PATHS)
 
 
+def test_delivery_that_finds_its_refund_late_closes_its_alarm() -> None:
+    async def main(world: World) -> None:
+        await world.a_payment()
+        reference = merchant_reference("test", "toy-eu", "pi_1", "r-1", 0)
+        await world.hear(delivery([{**STRANGER, "reference": reference}]))
+        await asyncio.sleep(2 * HOUR)
+        for _ in range(4):
+            await world.settle(HOUR)
+        assert "delivery_unmatched" in await world.alarms()
+        refund = await world.a_refund("r-1", amount=300)
+        await asyncio.sleep(6 * HOUR)
+        await world.house.inbox.drain()
+
+        assert (await world.row(refund)).state is S.REVIEW
+        assert "delivery_unmatched" not in await world.alarms()
+        assert "refund_executed_unsent" in await world.alarms()
+
+    in_world(main, paths=PATHS)
+
+
 def test_dispute_freezes_the_payment_and_holds_what_was_not_sent() -> None:
     async def main(world: World) -> None:
         refund = await world.a_refund()
@@ -347,11 +409,13 @@ def test_many_items_of_one_refund_are_applied_one_after_the_other() -> None:
             )
         ]
         made.status = "failed"
+        world.bank.latency = 1.0
         await world.hear(delivery(items, hint=True))
         await world.walk(refund, HOUR)
 
         assert (await world.row(refund)).state is S.DECLINED
         assert world.bank.most_open["toy-eu/main"] == 1
+        assert world.bank.asked.count("read_refund") > 1
 
     in_world(main, bank=Bank(acts=[Act.PENDING]))
 
@@ -373,11 +437,13 @@ def test_deliveries_of_a_slow_gateway_do_not_delay_those_of_another() -> None:
             await world.house.receptionist.receive(account, raw)
         world.bank.slow = {"toy-us/main": 100}
         started = world.loop.time()
+        asked = world.count_reads()
         stop = asyncio.Event()
         room = asyncio.ensure_future(world.house.inbox.run(stop))
         await asyncio.sleep(1)
         assert (await world.row(refund)).state is S.SUCCEEDED
         assert world.loop.time() - started == 1
+        assert asked.count("DueInbox") < 30
         stop.set()
         await room
 

@@ -9,8 +9,10 @@ from itertools import pairwise
 
 import pytest
 
+from refundwatch.domain.policy import Principal, Role
 from refundwatch.domain.refund import RefundState
 from refundwatch.gateways.contract import Lookup
+from refundwatch.store.contract import LookUpNow
 from tests.flow.fakes import a_path, settings
 from tests.flow.toy import DAY, TOY, Act, Bank, Toy
 from tests.flow.world import HOUR, World, in_world
@@ -214,6 +216,40 @@ def test_resend_waits_while_its_connection_is_paused() -> None:
     in_world(main, bank=Bank(acts=[Act.LOST_BEFORE]))
 
 
+def test_resend_takes_the_connection_it_was_sent_over_not_the_first() -> None:
+    paths = (a_path(name="main"), a_path(name="spare"))
+
+    async def main(world: World) -> None:
+        world.bank.reads = ["401"]
+        await world.house.prober.probe(paths[0])
+        refund = await world.send()
+        assert refund.connection == "toy-eu/spare"
+        await world.house.prober.probe(paths[0])
+        await world.settle(5)
+
+        assert [sent.connection for sent in world.bank.orders] == ["toy-eu/spare"] * 2
+        assert (await world.row(refund)).state is S.SUCCEEDED
+
+    in_world(main, bank=Bank(acts=[Act.LOST_BEFORE]), paths=paths)
+
+
+def test_stop_while_looking_up_sends_nothing_again() -> None:
+    async def main(world: World) -> None:
+        refund = await world.send()
+        world.bank.latency = 2.0
+        await asyncio.sleep(5)
+        stop = asyncio.Event()
+        room = asyncio.ensure_future(world.house.resolver.run(stop))
+        await asyncio.sleep(1)
+        stop.set()
+        await room
+
+        assert len(world.bank.orders) == 1
+        assert (await world.row(refund)).state is S.UNKNOWN
+
+    in_world(main, bank=Bank(acts=[Act.LOST_BEFORE]))
+
+
 # --- not found, outside the window --------------------------------------------------
 
 
@@ -385,6 +421,28 @@ def test_wall_clock_that_runs_ahead_does_not_prove_an_absence_early() -> None:
     in_world(main, bank=Bank(acts=[Act.LATE]), paths=(a_path(gateway=COMPLETE),))
 
 
+def test_wall_clock_that_jumps_between_looks_does_not_prove_an_absence_early() -> None:
+    async def main(world: World) -> None:
+        refund = await world.send()
+        world.bank.honours_keys = False
+        world.start()
+        for jumps in range(1, 6):
+            world.clock.jump = timedelta(days=2 * jumps)
+            world.house.resolver.bell.ring()
+            await asyncio.sleep(3)
+        assert len(world.bank.orders) == 1
+        await asyncio.sleep(100)
+        world.clock.jump = timedelta(days=12)
+        world.house.resolver.bell.ring()
+        await asyncio.sleep(HOUR)
+        world.kill()
+
+        assert (await world.row(refund)).state is S.SUCCEEDED
+        assert len(world.bank.orders) == 1
+
+    in_world(main, bank=Bank(acts=[Act.LATE]), paths=(a_path(gateway=COMPLETE),))
+
+
 def test_restart_does_not_shorten_the_age_of_an_open_question() -> None:
     async def main(world: World) -> None:
         refund = await world.send()
@@ -440,6 +498,37 @@ def test_pending_where_nobody_can_be_asked_is_left_to_its_webhook() -> None:
     in_world(main, bank=Bank(acts=[Act.PENDING]), paths=(a_path(gateway=BLIND),))
 
 
+def test_pending_that_a_person_looks_up_where_nobody_can_be_asked_stays() -> None:
+    operator = Principal("person:olga", frozenset({Role.OPERATOR}))
+
+    async def main(world: World) -> None:
+        refund = await world.send()
+        now = world.clock.now()
+        await world.store.execute(LookUpNow(now, operator, refund.id))
+        await world.settle()
+        after = await world.row(refund)
+
+        assert after.state is S.PENDING
+        assert after.due_at is not None
+        assert after.due_at - now > timedelta(days=300)
+
+    in_world(main, bank=Bank(acts=[Act.PENDING]), paths=(a_path(gateway=BLIND),))
+
+
+def test_person_who_looks_up_now_does_not_wait_for_the_poll() -> None:
+    operator = Principal("person:olga", frozenset({Role.OPERATOR}))
+
+    async def main(world: World) -> None:
+        refund = await world.send()
+        world.bank.executed[0].status = "succeeded"
+        await world.store.execute(LookUpNow(world.clock.now(), operator, refund.id))
+        await world.settle()
+
+        assert (await world.row(refund)).state is S.SUCCEEDED
+
+    in_world(main, bank=Bank(acts=[Act.PENDING]))
+
+
 def test_pending_that_the_gateway_does_not_know_calls_people() -> None:
     async def main(world: World) -> None:
         refund = await world.send()
@@ -483,9 +572,11 @@ def test_slow_gateway_does_not_delay_the_look_ups_of_another() -> None:
         assert (await world.row(slow[0])).state is S.UNKNOWN
         assert (await world.row(quick)).state is S.UNKNOWN
         world.bank.slow = {"toy-us/main": 100}
+        asked = world.count_reads()
         after = await world.walk(quick, 30)
 
         assert after.state is S.SUCCEEDED
+        assert asked.count("DueLookups") < 30
 
     in_world(
         main,

@@ -252,6 +252,10 @@ def _looked(response: HttpResponse, source: str) -> LookupResult:
 def _event(item: dict[str, Any], told: dict[str, Any]) -> GatewayEvent:
     kind = EventKind(item.get("kind", "refund"))
     said = heard_of(item, "webhook") if kind is EventKind.REFUND else None
+    if said is not None and "aliases" in item:
+        # As of an adapter that cannot tell which of the names is ours.
+        evidence = replace(said.evidence, payment_reference=None)
+        said = replace(said, evidence=evidence)
     return GatewayEvent(
         kind=kind,
         dedupe_id=item["event"],
@@ -260,6 +264,7 @@ def _event(item: dict[str, Any], told: dict[str, Any]) -> GatewayEvent:
         evidence=said.evidence if said else None,
         payment_reference=item.get("payment"),
         hint=told.get("hint", False),
+        payment_aliases=tuple(item.get("aliases", ())),
     )
 
 

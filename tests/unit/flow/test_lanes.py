@@ -110,6 +110,8 @@ def test_open_question_is_pinned_to_its_connection() -> None:
         assert made.of_refund(gone) is MAIN
         paused = await lanes(loop, spare={"paused": "unauthorized"})
         assert paused.pinned(sent) is None
+        made.rest(SPARE, 10)
+        assert made.pinned(sent) is None
 
     simulate(main)
 
