@@ -16,6 +16,7 @@ from textual import work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.events import Key
+from textual.worker import Worker, WorkerState
 
 from refundwatch.api.client import ApiClient
 from refundwatch.errors import ApiUnreachable, RefundwatchError
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from tui.proposal import Proposal
 
 PAINT_SECONDS = 0.1
+RESTART_SECONDS = 5.0
 CLIPBOARD_LIMIT_BYTES = 70_000
 Severity = Literal["information", "warning", "error"]
 
@@ -152,6 +154,15 @@ class Dashboard(App[None]):
             self.server, self._token, lambda event: self.post_message(HubSaid(event))
         )
         await feed.follow()
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Let no worker fail in silence; the feed begins anew."""
+        worker = event.worker
+        if event.state is not WorkerState.ERROR:
+            return
+        self.say(f"A bug in the dashboard: {worker.error!r}", severity="error")
+        if worker.group == "feed":
+            self.set_timer(RESTART_SECONDS, self._follow)
 
     # --- state ------------------------------------------------------------------------
 

@@ -44,14 +44,14 @@ def fit(columns: Sequence[Column], width: int) -> tuple[tuple[Column, int], ...]
     )
 
 
-def cell(text: str, width: int, *, right: bool = False, ellipsis: str = "…") -> str:
-    """Write a text into exactly `width` cells, cut with an ellipsis if it must be."""
+def cell(text: str, width: int, *, right: bool = False) -> str:
+    """Write a text into exactly `width` cells; what is cut ends with an ellipsis."""
     length = cell_len(text)
     if length <= width:
         return " " * (width - length) + text if right else set_cell_size(text, width)
     if width <= 0:
         return ""
-    return set_cell_size(text, max(width - len(ellipsis), 0)) + ellipsis[:width]
+    return set_cell_size(text, width - 1) + "…"
 
 
 def _least(columns: Sequence[Column]) -> int:

@@ -63,6 +63,9 @@ HEALTH: Final[dict[str, tuple[str, str, str]]] = {
     "unknown": ("○", ".", "dim"),
 }
 
+ASCII: Final = str.maketrans({"…": "~", "—": "-"})
+"""For terminals that draw ASCII only: what else we write of our own."""
+
 
 def plain(text: str) -> str:
     """Strip what could steer the terminal or reorder the line; keep one line."""

@@ -136,7 +136,8 @@ class DetailScreen(HubScreen):
         super().__init__()
         self.refund_id = refund_id
         self._tab = tab
-        self._loading = False
+        # True until the first reading may begin, so that nothing else begins one.
+        self._loading = True
 
     @property
     def TAB(self) -> str:  # type: ignore[override]  # noqa: N802 - it is the base's name
@@ -152,6 +153,7 @@ class DetailScreen(HubScreen):
 
     def on_mount(self) -> None:
         """Read the refund."""
+        self._loading = False
         self._load()
 
     def watch_hub(self, before: HubState, after: HubState) -> None:
@@ -170,7 +172,7 @@ class DetailScreen(HubScreen):
         self.refresh_bindings()
 
     def _load(self) -> None:
-        if self.is_mounted and not self._loading:
+        if not self._loading:
             self._loading = True
             self.run_worker(
                 self._work(), group="detail", exclusive=True, exit_on_error=False

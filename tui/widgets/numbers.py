@@ -85,8 +85,8 @@ class Numbers(Widget):
 
     def watch_metrics(self) -> None:
         """Show newer numbers."""
-        if not self.is_mounted:
-            return
+        if not self.query(Tile):
+            return  # not composed yet; `on_mount` follows
         row = of_connection(self.metrics, EVERY)
         word = window_word(self.metrics.window_seconds if self.metrics else self.window)
         self.query_one("#processing", Tile).tell(*_processing(row, word))

@@ -426,6 +426,8 @@ class RefundList(ScrollView, Styled, can_focus=True, inherit_bindings=False):
         return said
 
     def _line(self, parts: list[tuple[str, Style]], width: int, rest: Style) -> Strip:
+        if self.ascii_only:
+            parts = [(text.translate(f.ASCII), style) for text, style in parts]
         strip = Strip([Segment(text, style) for text, style in parts])
         strip = strip.adjust_cell_length(width, rest)
         return strip.apply_style(self.rich_style)

@@ -87,7 +87,7 @@ class Story(HubPanel):
             ("revision", f"{it.revision}, sha256 {it.request_sha256[:16]}…", ""),
             ("our reference", it.merchant_reference, ""),
             ("their reference", it.gateway_reference, ""),
-            ("key", detail.idempotency_key, ""),
+            ("idempotency key", detail.idempotency_key, ""),
             ("sent", _first_and_last(it.first_sent_at, it.last_sent_at), ""),
             ("accepted", _maybe(it.accepted_at), ""),
             ("paid out", _maybe(it.succeeded_at), ""),

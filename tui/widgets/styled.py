@@ -12,6 +12,7 @@ from rich.text import Text
 from textual.reactive import reactive
 from textual.widget import Widget
 
+from tui.format import ASCII
 from tui.state import HubState
 
 if TYPE_CHECKING:
@@ -48,7 +49,12 @@ class HubPanel(Styled):
 
     def render(self) -> Text:
         """Draw the panel's text."""
-        return self.text(self.hub, self.now) if self.now is not None else Text()
+        if self.now is None:
+            return Text()
+        text = self.text(self.hub, self.now)
+        if self.ascii_only:
+            text.plain = text.plain.translate(ASCII)
+        return text
 
     def text(self, hub: HubState, now: datetime) -> Text:
         """Give what is to be drawn."""
