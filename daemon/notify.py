@@ -24,10 +24,13 @@ def notify(*lines: str) -> None:
         contextlib.suppress(OSError),
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock,
     ):
+        # A manager that does not read must not hold up whoever tells it something.
+        sock.setblocking(False)  # noqa: FBT003 - the standard library's own
         sock.sendto("\n".join(lines).encode(), address)
 
 
 def watchdog_seconds() -> float | None:
     """Return half of the watchdog's time, None where there is no watchdog."""
     text = os.environ.get("WATCHDOG_USEC", "")
-    return int(text) / 2_000_000 if text.isascii() and text.isdigit() else None
+    microseconds = int(text) if text.isascii() and text.isdigit() else 0
+    return microseconds / 2_000_000 if microseconds else None

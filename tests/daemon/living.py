@@ -24,7 +24,6 @@ from daemon.wiring import wired
 from refundwatch.config import load_config
 from refundwatch.domain.policy import Role
 from refundwatch.sandbox.config import SandboxConfig
-from refundwatch.sandbox.faults import PROFILES
 from refundwatch.sandbox.paypal.certificates import WebhookSigner
 from refundwatch.sandbox.running import running_sandbox
 from refundwatch.sandbox.settings import (
@@ -490,15 +489,23 @@ async def give_token(
 async def living_with_gateways(
     folder: Path,
     *,
-    profile: str = "none",
-    time_scale: float = 0.01,
     secrets: Mapping[str, str] | None = None,
     log: Log | None = None,
-    more: str = "",
-    webhooks: str = "",
-    shutdown_seconds: int = 5,
+    **how: Any,
 ) -> AsyncIterator[Living]:
     """A daemon with look-alikes of the three gateways, webhooks included."""
+    async with (
+        gateways(secrets, **how) as (box, text),
+        living(folder, text=text, sandbox=box, secrets=secrets, log=log) as found,
+    ):
+        yield found
+
+
+@asynccontextmanager
+async def gateways(
+    secrets: Mapping[str, str] | None = None, **how: Any
+) -> AsyncIterator[tuple[Sandbox, str]]:
+    """The look-alikes, and the configuration of a daemon that uses them."""
     port = free_port()
     hook = f"http://127.0.0.1:{port}/webhooks"
     private = {**SECRETS, **(secrets or {})}
@@ -523,24 +530,19 @@ async def living_with_gateways(
                 client_secret=private["paypal.secret"],
             ),
         ),
-        time_scale=time_scale,
-        profile_name=profile,
-        faults=PROFILES[profile],
+        time_scale=0.01,
     )
     async with _sandbox(wanted) as box:
-        text = config_text(
-            stripe=box.base_url("stripe-uk"),
-            adyen=box.base_url("adyen-eu"),
-            paypal=box.base_url("paypal-us"),
-            webhook_port=port,
-            more=more,
-            webhooks=webhooks,
-            shutdown_seconds=shutdown_seconds,
+        yield (
+            box,
+            config_text(
+                stripe=box.base_url("stripe-uk"),
+                adyen=box.base_url("adyen-eu"),
+                paypal=box.base_url("paypal-us"),
+                webhook_port=port,
+                **how,
+            ),
         )
-        async with living(
-            folder, text=text, sandbox=box, secrets=secrets, log=log
-        ) as found:
-            yield found
 
 
 @asynccontextmanager
