@@ -75,6 +75,10 @@ class Originals:
                 await self._at.exchanges.note(ran.calls)
                 await self._hold(work.refund, "payment_missing", alarm=True)
                 return None
+            case PaymentUnreadable(untold=True):
+                await self._at.exchanges.note(ran.calls)
+                await self._book(work, None)
+                return await self._declared(work.refund)
             case PaymentUnreadable() | Silent():
                 await self._postpone(work.refund, ran)
                 return None

@@ -192,11 +192,15 @@ class PaymentRead:
 
 @dataclass(frozen=True, slots=True)
 class PaymentUnreadable:
-    """The payment could not be read; `missing` means the gateway does not know it."""
+    """The payment could not be read; `missing` means the gateway does not know it.
+
+    `untold` means that it knows the payment and never says what was captured.
+    """
 
     reason: str
     missing: bool = False
     unauthorized: bool = False
+    untold: bool = False
 
 
 @dataclass(frozen=True, slots=True)

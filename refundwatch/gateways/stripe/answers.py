@@ -202,13 +202,29 @@ def payment_of_charge(
     if doubt is not None:
         return PaymentUnreadable(doubt)
     if captured.amount_minor is None or captured.currency is None:
-        return PaymentUnreadable("no_captured_amount")
+        return PaymentUnreadable("no_captured_amount", untold=_is_untold(charge))
     taken = reading.text(charge, "status") != "failed"
     return PaymentRead(
         captured_minor=captured.amount_minor if taken else 0,
         currency=captured.currency,
         refunded_minor=refunded.amount_minor,
         disputed=reading.flag(charge, "disputed") or False,
+    )
+
+
+def _is_untold(charge: Json) -> bool:
+    """Tell whether a charge taken whole is described without that field at all.
+
+    What was given back or is disputed must not be lost, so such a charge is no case
+    for our own word.
+    """
+    return (
+        isinstance(charge, dict)
+        and "amount_captured" not in charge
+        and reading.text(charge, "status") == "succeeded"
+        and reading.flag(charge, "captured") is True
+        and reading.whole(charge, "amount_refunded") == 0
+        and not reading.flag(charge, "disputed")
     )
 
 

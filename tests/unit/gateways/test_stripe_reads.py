@@ -276,6 +276,30 @@ def test_a_charge_that_does_not_tell_is_unreadable(
     assert result == PaymentUnreadable(reason)
 
 
+UNTOLD = {k: v for k, v in CHARGE.items() if k != "amount_captured"} | {
+    "amount_refunded": 0
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "untold"),
+    [
+        ({}, True),
+        ({"amount_captured": None}, False),
+        ({"amount_refunded": 1}, False),
+        ({"captured": False}, False),
+        ({"disputed": True}, False),
+        ({"status": "pending"}, False),
+    ],
+)
+def test_only_an_untouched_charge_without_the_field_is_left_to_our_word(
+    changes: dict[str, Any], untold: bool
+) -> None:
+    operation = GATEWAY.read_payment(STRIPE, "ch_1", "EUR")
+    result = result_of(operation, answer(200, UNTOLD | changes))
+    assert result == PaymentUnreadable("no_captured_amount", untold=untold)
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
