@@ -13,6 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import aiohttp
+import pytest
 
 from refundwatch.api import models as m
 from refundwatch.demo.traffic import Returns
@@ -21,6 +22,8 @@ from tests.staging import Running, free_of_errors, running, settings
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+pytestmark = pytest.mark.xdist_group("heavy")
 
 KILLS = 30
 REFUNDS = 300
