@@ -154,6 +154,11 @@ async def test_the_next_generation_has_a_request_of_its_own(store: InlineStore) 
     assert isinstance(claimed, Claimed)
     assert claimed.refund.generation == 1
     assert claimed.request == other
+    lost = ev.Unanswered(claimed.refund.fence, "timeout", START)
+    await happen(store, claimed.refund, lost)
+    again = await claim(store, claimed.refund, request=None)
+    assert isinstance(again, Claimed)
+    assert again.request == other
 
 
 async def test_a_moved_stored_request_is_never_sent(store: InlineStore) -> None:

@@ -421,14 +421,13 @@ async def test_what_came_back_is_taken_off_again(store: InlineStore) -> None:
 
 async def test_what_a_read_has_counted_is_only_named(store: InlineStore) -> None:
     payment = await make_payment(store, reference="pi_x")
-    (job,) = await deliver(store, moved(), at=after(1))
+    (told,) = await deliver(store, moved(), at=after(1))
     await read(store, payment, 10_000, 2_000, at=2)
-    await close(store, job, at=86_400)
-    assert payment_row(store, payment)["external_minor"] == 3_000
-    (job,) = await deliver(
-        store, moved("later", 700, gateway_reference="re_y"), at=after(3)
-    )
-    await close(store, job)
+    other = moved("later", 700, gateway_reference="re_y")
+    (_, late) = await deliver(store, other, at=after(3))
+    await close(store, late)
+    assert payment_row(store, payment)["external_minor"] == 2_700
+    await close(store, told, at=86_400)
     assert payment_row(store, payment)["external_minor"] == 3_700
 
 

@@ -129,6 +129,13 @@ def test_resends_of_an_unanswered_attempt_count_no_second_send() -> None:
     assert [tally for step in found for tally in step] == [took(Measure.SENT, 1)]
 
 
+def test_a_resend_at_the_same_moment_counts_no_second_send() -> None:
+    found = run(
+        refund(), (1, CLAIM), (1, unanswered(1)), (1, CLAIM), (1, unanswered(2))
+    )
+    assert [tally for step in found for tally in step] == [took(Measure.SENT, 1)]
+
+
 def test_a_decline_counts_once_with_its_code() -> None:
     found = run(
         refund(),
