@@ -207,17 +207,18 @@ def _write_refund(tx: Transaction, applied: Applied, seq: int, at: datetime) -> 
         columns["approved_at"] = micros(at)
     if before.state is S.UNKNOWN and after.state is not S.UNKNOWN:
         columns["doubt_alarm_seconds"] = 0
-    opens_review = after.state is S.REVIEW and before.state is not S.REVIEW
-    sql = _update_of(tuple(columns), opens_review)
+    # What is heard during a review voids what was said before: who said it did not
+    # know, and a second person must not confirm it unknowing.
+    sql = _update_of(tuple(columns), after.state is S.REVIEW)
     if tx.change(sql, (*columns.values(), after.id)) != 1:
         raise InvariantBroken(f"{after.id} has no row.")
 
 
 @cache
-def _update_of(columns: tuple[str, ...], opens_review: bool) -> str:  # noqa: FBT001
+def _update_of(columns: tuple[str, ...], opens_round: bool) -> str:  # noqa: FBT001
     """Name only what changed: each column that is set costs its indexes a write."""
     sets = [f"{column} = ?" for column in columns]
-    if opens_review:
+    if opens_round:
         sets.append("reviews = reviews + 1")
     return f"UPDATE refund SET {', '.join(sets)} WHERE id = ?"  # noqa: S608 - own names
 

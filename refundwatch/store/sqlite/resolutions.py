@@ -1,8 +1,8 @@
 """Two people about a refund in review.
 
 Invariant: a review ends only when two different persons said the same ending, under
-the same gateway reference, in this review; a person's newest word is the one that
-counts.
+the same gateway reference, in this review and after the gateway's newest word in it;
+a person's newest word is the one that counts.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from refundwatch.errors import StateConflict, TextInvalid
 from refundwatch.store.contract import Decided
 from refundwatch.store.sql import named_queries
 from refundwatch.store.sqlite import applying
+from refundwatch.store.sqlite.outside import adopt_external
 from refundwatch.store.sqlite.statements import Case, record
 
 if TYPE_CHECKING:
@@ -48,6 +49,9 @@ def resolve(tx: Transaction, case: Case) -> Decided:
         tx.append_to_refund(command.at, kind, case.actor, refund.id, data)
         return Decided(refund, 1)
     applied = apply(refund, _resolved(tx, case, command.resolution), command.at)
+    if command.resolution is not ev.Resolution.DECLINED:
+        # "Not executed" takes nothing back that was heard to have moved.
+        adopt_external(tx, applied, command.at)
     tx.save_applied(applied, command.at, case.actor, data)
     return Decided(applied.after, 0)
 

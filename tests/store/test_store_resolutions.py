@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from refundwatch.domain.decision import Verdict
+from refundwatch.domain.events import Resolution
+from refundwatch.domain.refund import RefundState, Word
+from refundwatch.store.contract import CloseDelivery
+from tests.making import ANN, CAT, OLA, decide, make_payment, make_refund
+from tests.store.driving import drive, in_review, word
+from tests.store.looking import broken_sums, rows, value
+from tests.store.sending import deliver, item
+
+if TYPE_CHECKING:
+    from refundwatch.domain.refund import Refund
+    from refundwatch.store.contract import Decided
+    from refundwatch.store.sqlite.store import InlineStore
+
+S = RefundState
+
+
+async def say(
+    store: InlineStore, refund: Refund, who: Any, resolution: Resolution, **said: Any
+) -> Decided:
+    return await decide(
+        store, refund, Verdict.RESOLVE, who, resolution=resolution, **said
+    )
+
+
+@pytest.mark.parametrize("ending", [Resolution.RESEND, Resolution.DECLINED])
+async def test_word_of_the_gateway_voids_what_was_said_before_it(
+    store: InlineStore, ending: Resolution
+) -> None:
+    refund = await in_review(store, await make_refund(store))
+    await say(store, refund, OLA, ending)
+    heard = await drive(store, refund, word(Word.SUCCEEDED, gateway_reference="re_1"))
+    assert heard.state is S.REVIEW
+
+    second = await say(store, refund, ANN, ending)
+
+    assert second.waiting_for == 1
+    assert second.refund.state is S.REVIEW
+    third = await say(store, refund, CAT, ending)
+    assert third.waiting_for == 0
+
+
+async def test_repeated_word_of_the_gateway_voids_nothing(store: InlineStore) -> None:
+    refund = await in_review(store, await make_refund(store))
+    heard = word(Word.SUCCEEDED, gateway_reference="re_1")
+    await drive(store, refund, heard)
+    await say(store, refund, OLA, Resolution.SUCCEEDED)
+    await drive(store, refund, heard)
+
+    second = await say(store, refund, ANN, Resolution.SUCCEEDED)
+
+    assert second.refund.state is S.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("ending", "standing"),
+    [
+        (Resolution.SUCCEEDED, (0, 3_000, 0)),
+        (Resolution.REVERSED, (0, 0, 0)),
+        (Resolution.DECLINED, (0, 3_000, 3_000)),
+    ],
+)
+async def test_refund_found_to_be_what_was_booked_as_external_counts_once(
+    store: InlineStore, ending: Resolution, standing: tuple[int, int, int]
+) -> None:
+    payment = await make_payment(store, 10_000, reference="pi_ext")
+    refund = await in_review(store, await make_refund(store, payment, 3_000))
+    (job,) = await deliver(
+        store,
+        item(
+            "evt_1",
+            gateway_reference="re_x",
+            payment_reference="pi_ext",
+            amount_minor=3_000,
+            currency="GBP",
+        ),
+    )
+    await store.execute(
+        CloseDelivery(job.received_at, job.delivery_id, "unmatched", external=True)
+    )
+    assert value(store, "SELECT external_minor FROM payment") == 3_000
+
+    said = {"evidence": {"gateway_reference": "re_x"}}
+    await say(store, refund, OLA, ending, **said)
+    await say(store, refund, ANN, ending, **said)
+
+    (row,) = rows(
+        store, "SELECT reserved_minor, refunded_minor, external_minor FROM payment"
+    )
+    assert tuple(row) == standing
+    assert broken_sums(store) == []
