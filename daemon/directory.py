@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from daemon.blame import blaming
 from refundwatch.config import resolve_secret
 from refundwatch.errors import ConfigError
 from refundwatch.flow.ports import ConnectionPath
@@ -55,15 +56,15 @@ def open_directory(config: Config) -> Directory:
     """Check every account against its adapter and fetch every secret.
 
     Raises:
-        ConfigError: a setting or credential is missing, unknown, or unreadable.
-        GatewayUnknown: no adapter has the account's gateway.
-        SecretUnavailable: a secret could not be had.
+        ConfigError: a setting, credential or secret is missing, unknown, or cannot be
+            had, or no adapter has the account's gateway.
     """
     by_account: dict[str, tuple[ConnectionPath, ...]] = {}
     secrets: dict[str, Credentials] = {}
     webhooks: dict[str, tuple[str, ...]] = {}
     for account in config.accounts:
-        adapter = gateway(account.gateway)
+        with blaming(config, f"accounts.{account.name}.gateway"):
+            adapter = gateway(account.gateway)
         _check_settings(config, account, adapter)
         settings = _settings(config, account)
         paths = []
@@ -71,16 +72,13 @@ def open_directory(config: Config) -> Directory:
             _check_credentials(config, account, connection, adapter)
             path = _path(config, account, connection, adapter, settings)
             paths.append(path)
-            secrets[path.id] = Credentials(
-                {
-                    name: resolve_secret(reference).reveal()
-                    for name, reference in connection.credentials.items()
-                }
-            )
+            secrets[path.id] = _credentials(config, account, connection)
         by_account[account.name] = tuple(paths)
-        webhooks[account.name] = tuple(
-            resolve_secret(reference).reveal() for reference in account.webhook_secrets
-        )
+        with blaming(config, f"accounts.{account.name}.webhook_secrets"):
+            webhooks[account.name] = tuple(
+                resolve_secret(reference).reveal()
+                for reference in account.webhook_secrets
+            )
     everything = tuple(path for paths in by_account.values() for path in paths)
     return Directory(everything, by_account, secrets, webhooks)
 
@@ -108,6 +106,17 @@ def _path(
         concurrency=connection.concurrency,
         api_version=connection.api_version,
     )
+
+
+def _credentials(
+    config: Config, account: AccountConfig, connection: ConnectionConfig
+) -> Credentials:
+    where = f"accounts.{account.name}.connections.{connection.name}.credentials"
+    found = {}
+    for name, reference in connection.credentials.items():
+        with blaming(config, f"{where}.{name}"):
+            found[name] = resolve_secret(reference).reveal()
+    return Credentials(found)
 
 
 def _check_settings(config: Config, account: AccountConfig, adapter: Gateway) -> None:

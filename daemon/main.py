@@ -15,11 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from daemon.clock import SystemClock
-from daemon.directory import open_directory
 from daemon.logs import open_log
 from daemon.service import Service
-from daemon.tls import server_context
-from daemon.wiring import policy_of, wired
+from daemon.wiring import prepare, wired
 from refundwatch.config import default_path, load_config
 from refundwatch.errors import RefundwatchError
 
@@ -52,12 +50,11 @@ def main(argv: list[str]) -> int:
 
 def check(config: Config) -> int:
     """Check a configuration as far as that goes without opening anything."""
-    directory = open_directory(config)
-    policy = policy_of(config)
-    server_context(config.api.tls_certificate, config.api.tls_key)
+    prepared = prepare(config)
+    policy = prepared.policy
     out = sys.stdout.write
     out(f"{config.path}: good, {config.instance} ({config.mode})\n")
-    for path in directory.all():
+    for path in prepared.directory.all():
         out(f"  {path.id}: {path.gateway.capabilities.title} at {path.endpoint}\n")
     for band in policy.bands:
         low, high = band.auto_below_minor, band.one_approval_below_minor

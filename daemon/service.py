@@ -23,7 +23,6 @@ from daemon.health import build_health
 from daemon.loops import Supervisor, close_crash_alarms
 from daemon.notify import notify, watchdog_seconds
 from daemon.outlet import Outlet
-from daemon.tls import server_context
 from daemon.webhooks import build_webhooks
 from daemon.wiring import recover
 
@@ -158,7 +157,7 @@ class Service:
         self._stack.callback(config.socket.unlink, missing_ok=True)
         self.addresses["api"] = f"unix:{config.socket}"
         if config.tcp is not None:
-            tls = server_context(config.tls_certificate, config.tls_key)
+            tls = self._parts.tls
             tcp = web.TCPSite(runner, config.tcp.host, config.tcp.port, ssl_context=tls)
             await tcp.start()
             found = [one for one in runner.addresses if isinstance(one, tuple)]

@@ -27,5 +27,5 @@ def server_context(certificate: Path | None, key: Path | None) -> ssl.SSLContext
     try:
         context.load_cert_chain(certificate, key)
     except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"api.tls_certificate: {certificate}: {error}") from error
+        raise ConfigError(f"{certificate}: {error}") from error
     return context

@@ -11,14 +11,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from daemon.blame import blaming
 from daemon.directory import open_directory
 from daemon.hub import Hub
+from daemon.tls import server_context
 from daemon.transport import AiohttpTransport
 from refundwatch import __version__
 from refundwatch.config import resolve_secret
 from refundwatch.domain.money import parse_decimal
 from refundwatch.domain.policy import Band
-from refundwatch.errors import ConfigError, RefundwatchError
 from refundwatch.flow.calendar import Job
 from refundwatch.flow.house import build_house
 from refundwatch.flow.ports import FlowSettings
@@ -29,6 +30,7 @@ from refundwatch.store import contract as c
 from refundwatch.store.sqlite.store import open_sqlite_store
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Awaitable, Callable
     from datetime import datetime
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from refundwatch.errors import StoreFailed
     from refundwatch.flow.house import House
     from refundwatch.flow.ports import Clock, Log
+    from refundwatch.security.keyfile import KeyRing
     from refundwatch.store.sqlite.store import SqliteStore
 
 ROLL_KEYS_SECONDS: Final = 86_400
@@ -51,6 +54,33 @@ class Wired:
     house: House
     directory: Directory
     store: SqliteStore
+    tls: ssl.SSLContext | None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a configuration means, with every secret it names; nothing is open."""
+
+    directory: Directory
+    policy: c.Policy
+    ring: KeyRing
+    tls: ssl.SSLContext | None
+
+
+def prepare(config: Config) -> Prepared:
+    """Check a configuration as far as that goes without opening anything.
+
+    Raises:
+        ConfigError: it cannot be used; the message names file and key.
+    """
+    directory = open_directory(config)
+    policy = policy_of(config)
+    with blaming(config, "vault.key"):
+        name = str(config.vault.key)
+        ring = parse_key_file(resolve_secret(config.vault.key).reveal_bytes(), name)
+    with blaming(config, "api.tls_certificate"):
+        tls = server_context(config.api.tls_certificate, config.api.tls_key)
+    return Prepared(directory, policy, ring, tls)
 
 
 @asynccontextmanager
@@ -60,8 +90,8 @@ async def wired(config: Config, clock: Clock, log: Log) -> AsyncIterator[Wired]:
     Raises:
         RefundwatchError: a part could not be opened; its message says why.
     """
-    directory = open_directory(config)
-    policy = policy_of(config)
+    prepared = prepare(config)
+    directory, policy = prepared.directory, prepared.policy
     failed = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -72,7 +102,7 @@ async def wired(config: Config, clock: Clock, log: Log) -> AsyncIterator[Wired]:
     async with AsyncExitStack() as stack:
         store = await open_sqlite_store(config.store.path, on_failure=fail)
         stack.push_async_callback(store.close)
-        vault = await _unlock(store, config, clock.now())
+        vault = await _unlock(store, prepared.ring, clock.now())
         transport = AiohttpTransport()
         await transport.open()
         stack.push_async_callback(transport.close)
@@ -100,7 +130,7 @@ async def wired(config: Config, clock: Clock, log: Log) -> AsyncIterator[Wired]:
             started_at=clock.now(),
             failed=failed,
         )
-        yield Wired(config, hub, house, directory, store)
+        yield Wired(config, hub, house, directory, store, prepared.tls)
 
 
 async def recover(parts: Wired) -> tuple[str, ...]:
@@ -143,7 +173,7 @@ def policy_of(config: Config) -> c.Policy:
     """
     bands = []
     for position, band in enumerate(config.bands):
-        try:
+        with blaming(config, f"bands[{position}]"):
             bands.append(
                 Band(
                     band.currency,
@@ -151,11 +181,6 @@ def policy_of(config: Config) -> c.Policy:
                     parse_decimal(band.one_approval_below, band.currency),
                 )
             )
-        except RefundwatchError as error:
-            where = f"bands[{position}]"
-            raise ConfigError(
-                f"{config.path}: {where}: {error.message}", field=where
-            ) from error
     return c.Policy(
         version=config.digest,
         bands=tuple(bands),
@@ -189,11 +214,8 @@ def flow_settings(config: Config) -> FlowSettings:
     )
 
 
-async def _unlock(store: SqliteStore, config: Config, now: datetime) -> Vault:
+async def _unlock(store: SqliteStore, ring: KeyRing, now: datetime) -> Vault:
     """Open the vault with the store's wrapped keys, and give it to the store."""
-    ring = parse_key_file(
-        resolve_secret(config.vault.key).reveal_bytes(), str(config.vault.key)
-    )
     stored = await store.read(c.LoadKeys())
     vault = Vault(
         ring,
