@@ -840,7 +840,10 @@ class RefundSummary:
 
 @dataclass(frozen=True, slots=True)
 class RefundDetail:
-    """A refund with everything known about it; entries oldest first."""
+    """A refund with everything known about it; entries oldest first.
+
+    `editors` names whoever created or edited any revision.
+    """
 
     summary: RefundSummary
     payment: PaymentRow
@@ -1099,7 +1102,13 @@ class GetToken(Query["TokenSecret | None"]):
 
 @dataclass(frozen=True, slots=True)
 class GetNumbers(Query["tuple[ThreeNumbers, ...]"]):
-    """The three numbers by connection and in all (`*`), from the rollups."""
+    """The three numbers by connection and in all (`*`), from the rollups.
+
+    A window of up to 24 hours begins with a full minute, a longer one with a full
+    hour (UTC). What came before a connection was chosen (a request, a wait for
+    approval) counts for an account's only connection, else in a row that bears the
+    account's name. With `by_currency` a row for each currency follows the row of all.
+    """
 
     at: datetime
     window_seconds: int

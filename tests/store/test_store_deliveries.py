@@ -431,22 +431,56 @@ async def test_what_a_read_has_counted_is_only_named(store: InlineStore) -> None
     assert payment_row(store, payment)["external_minor"] == 3_700
 
 
-async def test_what_proves_to_be_ours_is_not_counted_twice(store: InlineStore) -> None:
+async def _unanswered_beside(store: InlineStore, amount: int) -> tuple[str, Refund]:
+    """An open question of 4,000, and money moved under a reference not yet known."""
     payment = await make_payment(store, reference="pi_x")
-    refund = await queued(store, 8_000, payment=payment)
-    refund = await sending(store, refund)
+    refund = await sending(store, await queued(store, 4_000, payment=payment))
     await happen(store, refund, ev.Unanswered(1, "timeout", START))
-    (job,) = await deliver(store, moved(amount=1_000))
+    (job,) = await deliver(store, moved(amount=amount))
     await close(store, job)
-    assert payment_row(store, payment)["refunded_minor"] == 1_000
-    applied = await happen(
-        store, refund, heard(Word.SUCCEEDED, gateway_reference="re_x")
-    )
+    assert payment_row(store, payment)["external_minor"] == amount
+    return payment, refund
+
+
+async def test_what_proves_to_be_ours_is_not_counted_twice(store: InlineStore) -> None:
+    payment, refund = await _unanswered_beside(store, 4_000)
+    found = heard(Word.SUCCEEDED, gateway_reference="re_x")
+    applied = await happen(store, refund, found)
     assert applied.after.state is S.SUCCEEDED
     row = payment_row(store, payment)
-    assert (row["refunded_minor"], row["external_minor"]) == (8_000, 0)
+    assert (row["refunded_minor"], row["external_minor"]) == (4_000, 0)
     assert row["frozen"] is None
     assert broken_sums(store) == []
+
+
+@pytest.mark.parametrize("said", [None, 3_000])
+async def test_what_is_ours_with_another_amount_stays_booked(
+    store: InlineStore, said: int | None
+) -> None:
+    payment, refund = await _unanswered_beside(store, 3_000)
+    found = heard(Word.SUCCEEDED, gateway_reference="re_x", amount_minor=said)
+    await happen(store, refund, found)
+    assert payment_row(store, payment)["external_minor"] == 3_000
+    assert broken_sums(store) == []
+
+
+@pytest.mark.parametrize("theirs", [True, False])
+async def test_what_became_ours_meanwhile_goes_back_to_the_desk(
+    store: InlineStore, theirs: bool
+) -> None:
+    payment = await make_payment(store, reference="pi_x")
+    refund = await sending(store, await queued(store, 3_000, payment=payment))
+    if theirs:
+        await happen(store, refund, heard(Word.PENDING, gateway_reference="re_x"))
+        (job,) = await deliver(store, moved())
+    else:
+        ours = refund.merchant_reference
+        (job,) = await deliver(store, moved(merchant_reference=ours))
+    await close(store, job, at=5)
+    assert payment_row(store, payment)["external_minor"] == 0
+    (again,) = await store.read(DueInbox(after(5), 9))
+    assert again.refund is not None
+    assert again.refund.id == refund.id
 
 
 async def test_closing_without_money_keeps_the_reason(store: InlineStore) -> None:

@@ -184,6 +184,12 @@ def _close_delivery(tx: Transaction, command: CloseDelivery) -> None:
     row = _waiting(tx, command.delivery_id)
     if row is None:
         return
+    if command.external and _is_ours(tx, row):
+        # Its refund learned the reference meanwhile: the word belongs to it.
+        values = (micros(command.at), row["reason"], row["id"])
+        tx.change(_SQL["postpone"], values)
+        tx.touch("inbox")
+        return
     item = item_of(row)
     payment_id = _payment_of(tx, row)
     if command.external:
@@ -194,6 +200,18 @@ def _close_delivery(tx: Transaction, command: CloseDelivery) -> None:
     state = "external" if command.external else "ignored"
     reason = sound(command.reason)
     _close(tx, row, _End(state, reason, command.at, payment_id=payment_id))
+
+
+def _is_ours(tx: Transaction, row: Row) -> bool:
+    """Tell whether a refund of ours bears the reference, ours or theirs, by now."""
+    return any(
+        reference is not None
+        and tx.one(_SQL[name], (row["account"], reference)) is not None
+        for name, reference in (
+            ("refund_by_gateway_reference", row["gateway_reference"]),
+            ("refund_by_merchant_reference", row["merchant_reference"]),
+        )
+    )
 
 
 def _book(

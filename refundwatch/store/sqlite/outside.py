@@ -135,12 +135,18 @@ def adopt_external(tx: Transaction, applied: Applied, at: datetime) -> None:
     """Give up an external booking that a refund of ours is now known to be.
 
     To be done before the refund's own amount is booked: else both stand together for
-    a moment, and a payment is frozen for nothing.
+    a moment, and a payment is frozen for nothing. Where the amounts differ both stay:
+    too much booked keeps money, too little gives it away.
     """
     before, after = applied.before, applied.after
     reference = after.gateway_reference
-    if reference is not None and reference != before.gateway_reference:
-        end_external_refund(tx, after.account, reference, at, "ours")
+    news = (reference, after.booking) != (before.gateway_reference, before.booking)
+    if reference is None or not news or applied.freeze is not None:
+        return
+    key = (after.account, reference)
+    known = tx.one(_SQL["external_of_reference"], key)
+    if known is not None and known["amount_minor"] == after.amount_minor:
+        end_external_refund(tx, *key, at, "ours")
 
 
 def _change_external(tx: Transaction, payment_id: str, amount_minor: int) -> None:
