@@ -274,8 +274,12 @@ def _end_attempt(
 
 
 def _refused_by_gateway(refund: Refund, event: ev.Refusal, at: datetime) -> Applied:
-    """After an ambiguous attempt a refusal can be the echo of our own success."""
+    """After an ambiguous attempt a refusal can be the echo of our own success.
+
+    So it can after an earlier generation, which people took for not executed.
+    """
     doubt = refund.ambiguous and (event.may_be_echo or not event.authoritative)
+    doubt = doubt or (refund.generation > 0 and event.may_be_echo)
     after = replace(
         refund,
         refused_code=event.code,
@@ -434,7 +438,7 @@ def _hear(refund: Refund, event: ev.GatewayWord, at: datetime) -> Applied:
     if difference is not None:
         return _contradicted(refund, event, at, difference)
     if event.word is Word.UNSEEN:
-        return _unseen(refund, event, kind)
+        return _unseen(refund, event, kind, at)
     noted = _note(refund, event.evidence)
     if refund.state in FINAL:
         return _too_late(refund, noted, event.word, kind)
@@ -573,21 +577,27 @@ def _contradicted(
     return replace(applied, freeze=difference, alarm="refund_contradiction")
 
 
-def _unseen(refund: Refund, event: ev.GatewayWord, kind: str) -> Applied:
+def _unseen(refund: Refund, event: ev.GatewayWord, kind: str, at: datetime) -> Applied:
     reason = f"unseen_status:{event.evidence.raw_status}"
     noted = _note(refund, event.evidence)
-    if refund.state in FINAL or refund.state in UNSENT or refund.state is S.REVIEW:
+    unsent = refund.state in UNSENT
+    # What stands as unsent but has a reference at the gateway must not be sent.
+    nowhere = unsent and event.evidence.gateway_reference is None
+    if nowhere or refund.state in FINAL or refund.state is S.REVIEW:
         if refund.last_status == event.evidence.raw_status:
             return _ignored(refund, kind, "repeat_or_older")
         after = replace(refund, last_status=event.evidence.raw_status)
         return replace(_moved(refund, after, kind), alarm="refund_unseen_status")
-    after = _in_review(noted, reason)
-    return replace(_moved(refund, after, kind, S.REVIEW), alarm="refund_unseen_status")
+    after = _in_review(_sent_once(noted, at) if unsent else noted, reason)
+    path = (*_to_sending(refund.state), S.REVIEW)
+    return replace(_moved(refund, after, kind, *path), alarm="refund_unseen_status")
 
 
 def _too_late(refund: Refund, noted: Refund, word: Word, kind: str) -> Applied:
     """Book proof of execution after the end; the state stays, people are called."""
-    if refund.state is S.REVERSED:
+    overtaken = refund.state is S.DECLINED and refund.gateway_reference is not None
+    if refund.state is S.REVERSED or (overtaken and word is Word.PENDING):
+        # Its own failure came first: that it was once accepted is no news.
         return _ignored(refund, kind, "repeat_or_older")
     where = {
         Word.PENDING: Booking.RESERVED,
