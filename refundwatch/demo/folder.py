@@ -50,6 +50,11 @@ class Folder:
         return f"unix:{self.path / 'daemon.sock'}"
 
     @property
+    def token_file(self) -> Path:
+        """Name the file of the token of whoever watches."""
+        return self.path / "you.token"
+
+    @property
     def admin_url(self) -> str:
         """Name the sandbox's admin API."""
         return f"http://127.0.0.1:{self.ports.admin}"

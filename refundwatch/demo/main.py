@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 KEPT_FOR_YOU: Final = 12
 """How many refunds the simulated approvers leave to whoever watches."""
 
-SHORT_DRAIN_SECONDS: Final = 15.0
+SHORT_DRAIN_SECONDS: Final = 45.0
+"""How long leaving may take where faults still have to be looked up."""
 
 
 def main(argv: list[str]) -> int:
@@ -50,14 +51,18 @@ def main(argv: list[str]) -> int:
 
 async def _demo(folder: Folder, settings: DemoSettings) -> int:
     async with AsyncExitStack() as stack:
+        dashboard = None
+        if not settings.headless:
+            # It takes as long to load as the daemon, so it loads beside it.
+            dashboard = await stack.enter_async_context(processes.dashboard(folder))
         await stack.enter_async_context(processes.sandbox(folder, settings))
         sandbox = await stack.enter_async_context(SandboxAdmin(folder.admin_url))
         await stack.enter_async_context(processes.daemon(folder))
         crew = await hire(folder)
         stage = Stage(folder, crew, sandbox, settings, Tally())
-        if settings.headless:
+        if dashboard is None:
             return await _headless(stage)
-        return await _watched(stage)
+        return await _watched(stage, dashboard)
 
 
 async def _headless(stage: Stage) -> int:
@@ -75,30 +80,17 @@ async def _headless(stage: Stage) -> int:
     return await stage.print_report(await stage.settle())
 
 
-async def _watched(stage: Stage) -> int:
-    """Put the dashboard on top; leaving it stops everything."""
-    arguments = processes.command(
-        "tui",
-        "--server",
-        stage.folder.server,
-        "--token-file",
-        str(stage.folder.path / "you.token"),
-    )
-    code = 0
+async def _watched(stage: Stage, dashboard: asyncio.subprocess.Process) -> int:
+    """Play beneath the dashboard; leaving it stops everything."""
 
     async def until() -> None:
-        nonlocal code
-        dashboard = await asyncio.create_subprocess_exec(*arguments)
-        try:
-            code = await dashboard.wait()
-        finally:
-            await processes.end(dashboard)
+        await dashboard.wait()
 
     await stage.play(until, keep=KEPT_FOR_YOU)
     _say("The dashboard was left; letting what is on its way arrive.")
-    balance = await stage.settle(SHORT_DRAIN_SECONDS)
+    balance = await stage.settle(SHORT_DRAIN_SECONDS, undecided=True)
     await stage.print_report(balance)
-    return code
+    return dashboard.returncode or 0
 
 
 def _say(words: str) -> None:

@@ -40,9 +40,11 @@ async def hire(folder: Folder) -> Crew:
     async with ApiClient(folder.server, admin) as client:
         for name, (principal, roles) in _CREW.items():
             secrets[name] = await _token(client, principal, roles)
-    you = folder.path / "you.token"
-    you.touch(mode=0o600)
-    you.write_text(secrets["you"], "ascii")
+    whole = folder.path / "you.token.whole"
+    whole.touch(mode=0o600)
+    whole.write_text(secrets["you"], "ascii")
+    # The dashboard waits for it, and must never read half of it.
+    whole.rename(folder.token_file)
     return Crew(**secrets)
 
 

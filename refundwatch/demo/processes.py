@@ -67,6 +67,19 @@ async def daemon(folder: Folder) -> AsyncIterator[asyncio.subprocess.Process]:
         await end(process)
 
 
+@asynccontextmanager
+async def dashboard(folder: Folder) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Begin the dashboard, which opens as soon as its token is there."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "refundwatch.demo.dashboard"),
+        *(folder.server, str(folder.token_file)),
+    )
+    try:
+        yield process
+    finally:
+        await end(process)
+
+
 async def start_daemon(folder: Folder) -> asyncio.subprocess.Process:
     """Start the daemon and wait until it answers."""
     log = folder.path / "daemon.log"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 PAGE: Final = 500
 REST_SECONDS: Final = 0.5
-_WAITING: Final = OPEN | {"queued", "awaiting_approval"}
+_MOVING: Final = OPEN | {"queued"}
 
 
 @dataclass(slots=True)
@@ -58,13 +58,18 @@ class Stage:
                 await until()
                 stop.set()
 
-    async def settle(self, seconds: float = DRAIN_SECONDS) -> Balance:
-        """Wait until nothing moves any more, then hold the books together."""
+    async def settle(
+        self, seconds: float = DRAIN_SECONDS, *, undecided: bool = False
+    ) -> Balance:
+        """Wait until nothing moves any more, then hold the books together.
+
+        With `undecided`, what waits for approval may go on waiting.
+        """
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         async with ApiClient(self.folder.server, self.crew.you) as client:
             while True:
-                balance = await self._look(client)
+                balance = await self._look(client, undecided=undecided)
                 if balance is not None or loop.time() >= end:
                     break
                 await asyncio.sleep(REST_SECONDS)
@@ -89,11 +94,12 @@ class Stage:
         print(report.verdict(balance, self.tally))
         return 0 if balance.balanced and not self.tally.wrong_answers else 1
 
-    async def _look(self, client: ApiClient) -> Balance | None:
+    async def _look(self, client: ApiClient, *, undecided: bool) -> Balance | None:
         """Return the balance if everything is at rest and nothing waits."""
+        moving = _MOVING if undecided else _MOVING | {"awaiting_approval"}
         try:
             counts = await client.call("refunds.states", m.StatesView)
-            waiting = sum(n for state, n in counts.counts.items() if state in _WAITING)
+            waiting = sum(n for state, n in counts.counts.items() if state in moving)
             review = counts.counts.get("review", 0)
             if waiting > review or not await self.sandbox.is_quiet():
                 return None
