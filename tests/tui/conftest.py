@@ -73,7 +73,7 @@ class Desk:
         end = time.monotonic() + PATIENCE_SECONDS
         while not holds():
             assert time.monotonic() < end, f"never: {what}\n{self.grid()}"
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.04)
         await self.pilot.pause()
 
     async def sees(self, *words: str) -> None:
@@ -98,6 +98,7 @@ async def opened(
     hub: Hub, size: tuple[int, int] = SMALL, *, ascii_only: bool = False
 ) -> AsyncIterator[Desk]:
     app = Dashboard(hub.url, None, ascii_only=ascii_only)
+    app.animation_level = "none"
     async with app.run_test(size=size, notifications=True) as pilot:
         desk = Desk(app, pilot)
         await desk.until(lambda: app.state.live, "live")

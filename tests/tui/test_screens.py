@@ -18,6 +18,7 @@ TEXTUALS_OWN = {
     "screen.copy_text",
     "command_palette",
     "help_quit",
+    "quit",
 }
 SIZES = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "140x45"])
 

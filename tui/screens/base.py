@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from textual.reactive import reactive
+from textual.reactive import var
 from textual.screen import Screen
 from textual.widgets import Footer
 
@@ -37,8 +37,8 @@ class HubScreen(Screen[None]):
         (30, "-middle"),
         (36, "-tall"),
     ]
-    hub: reactive[HubState] = reactive(HubState)
-    now: reactive[datetime | None] = reactive(None)
+    hub: var[HubState] = var(HubState)
+    now: var[datetime | None] = var(None)
 
     @property
     def dashboard(self) -> Dashboard:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.message import Message
-from textual.reactive import reactive
+from textual.reactive import var
 
 from refundwatch.api.client import as_json
 from refundwatch.errors import RefundwatchError
@@ -112,8 +112,8 @@ class DetailScreen(HubScreen):
         Binding("g,home", "scroll(-9999)", "Begin", show=False, id="detail.begin"),
         Binding("G,end", "scroll(9999)", "End", show=False, id="detail.end"),
     ]
-    detail: reactive[RefundDetailView | None] = reactive(None)
-    trouble: reactive[str | None] = reactive(None)
+    detail: var[RefundDetailView | None] = var(None)
+    trouble: var[str | None] = var(None)
 
     class Read(Message):
         """The refund was read."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, cast
 
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.reactive import reactive
+from textual.reactive import var
 from textual.screen import ModalScreen
 
 from tui.state import HubState
@@ -31,9 +31,9 @@ class Dialog(ModalScreen[R], Generic[R]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "no", "No, go back", id="dialog.no"),
     ]
-    hub: reactive[HubState] = reactive(HubState)
-    now: reactive[datetime | None] = reactive(None)
-    armed: reactive[bool] = reactive(default=False)
+    hub: var[HubState] = var(HubState)
+    now: var[datetime | None] = var(None)
+    armed: var[bool] = var(default=False)
     armed_at: float = float("inf")
 
     @property

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.message import Message
-from textual.reactive import reactive
+from textual.reactive import var
 
 from refundwatch.errors import RefundwatchError
 from tui import format as f
@@ -51,8 +51,8 @@ class OverviewScreen(HubScreen):
             tooltip="Note that you have seen the chosen alarm.",
         ),
     ]
-    metrics: reactive[MetricsView | None] = reactive(None)
-    seconds: reactive[int] = reactive(f.DAY, init=False)
+    metrics: var[MetricsView | None] = var(None)
+    seconds: var[int] = var(f.DAY, init=False)
 
     class Measured(Message):
         """Numbers of the chosen window arrived."""

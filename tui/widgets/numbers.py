@@ -17,7 +17,6 @@ from textual.widgets import Digits, Static
 from tui import format as f
 
 if TYPE_CHECKING:
-    from datetime import datetime
 
     from textual.app import ComposeResult
 
@@ -53,6 +52,7 @@ class Tile(Widget):
         """Start with a dash."""
         super().__init__(id=name)
         self._title = title
+        self._told: tuple[str, str, tuple[str, ...]] | None = None
 
     def compose(self) -> ComposeResult:
         """Lay out the tile."""
@@ -62,7 +62,11 @@ class Tile(Widget):
         yield Static("", classes="tile-notes", markup=False)
 
     def tell(self, title: str, value: str, notes: list[str]) -> None:
-        """Show a number and its explanation."""
+        """Show a number and its explanation, if it is another one."""
+        told = (title, value, tuple(notes))
+        if told == self._told:
+            return
+        self._told = told
         self.query_one(".tile-title", Static).update(Text(title))
         self.query_one(Digits).update(value)
         self.query_one(".tile-plain", Static).update(Text(value))
@@ -74,7 +78,6 @@ class Numbers(Widget):
 
     metrics: reactive[MetricsView | None] = reactive(None)
     window: reactive[int] = reactive(f.DAY)
-    now: reactive[datetime | None] = reactive(None)
 
     def compose(self) -> ComposeResult:
         """Lay out the three tiles."""
