@@ -1,8 +1,9 @@
 """Room three, the desk: stored deliveries are applied, each once.
 
 Invariant: a word counts only for the refund it matches; a hint counts as what the
-gateway says when it is read again; no delivery is dropped without its reason, and
-money that moved without us ends booked or alarmed.
+gateway says when it is read again, and never by itself where its signature does not
+cover it; no delivery is dropped without its reason, and money that moved without us
+ends booked or alarmed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from refundwatch.flow.exchange import Silent
 from refundwatch.flow.lanes import Share
 from refundwatch.flow.loops import Room
 from refundwatch.flow.pace import RETRY_CAP_SECONDS
+from refundwatch.flow.strangers import PAID, bear_out, is_proven, must_be_read
 from refundwatch.gateways.contract import Absent, EventKind, Found, LookupFailed
 from refundwatch.store.contract import (
     ApplyDelivery,
@@ -43,7 +45,6 @@ if TYPE_CHECKING:
     from refundwatch.gateways.contract import Heard, LookupResult, Operation
     from refundwatch.store.contract import CallRecord, DeliveryItem, InboxJob
 
-_PAID: Final = frozenset({Word.SUCCEEDED, Word.SETTLED})
 _SAYS: Final[dict[Word, frozenset[RefundState]]] = {
     Word.PENDING: frozenset({RefundState.PENDING}),
     Word.SUCCEEDED: frozenset({RefundState.SUCCEEDED, RefundState.SETTLED}),
@@ -146,15 +147,54 @@ class Inbox(Room[int]):
         now = self.at.clock.now()
         keep = timedelta(seconds=self.at.settings.unmatched_keep_seconds)
         if now - job.received_at >= keep:
-            paid = job.item.word in _PAID
-            if not paid:
-                await self._alarm_unmatched(job)
-            await self._close(job, "unmatched", external=paid)
+            await self._end_unmatched(job, last=now - job.received_at >= 2 * keep)
             return
         if job.tries == _UNMATCHED_ALARM_TRIES:
             await self._alarm_unmatched(job)
         due_at = self.at.pace.after_tries(str(job.delivery_id), job.tries)
         await self._postpone(job, "unmatched", min(due_at, job.received_at + keep))
+
+    async def _end_unmatched(self, job: InboxJob, *, last: bool) -> None:
+        """Book what moved, after asking whether it did where the item is no proof."""
+        paid = job.item.word in PAID
+        path = next(iter(self.at.paths.of_account(job.account)), None)
+        if must_be_read(job.item, path):
+            borne_out = await self._borne_out(job, path)
+            if borne_out is None and not last:
+                due_at = self.at.pace.after_tries(
+                    str(job.delivery_id), job.tries, cap_seconds=RETRY_CAP_SECONDS
+                )
+                await self._postpone(job, "unmatched", due_at)
+                return
+            if not borne_out:
+                await self._unconfirmed(job, _subject(job))
+                return
+        if not paid:
+            await self._alarm_unmatched(job)
+        await self._close(job, "unmatched", external=paid)
+
+    async def _borne_out(
+        self, job: InboxJob, path: ConnectionPath | None
+    ) -> bool | None:
+        if path is None:
+            return None
+        async with self.at.lanes.lane(path):
+            borne = await bear_out(self.at.exchanges, path, job.item)
+        await self.at.exchanges.note(borne.calls)
+        return borne.out
+
+    async def _unconfirmed(self, job: InboxJob, subject: str) -> None:
+        """Call people: an item said what the gateway would not say again."""
+        await self.at.store.execute(
+            RaiseAlarm(
+                at=self.at.clock.now(),
+                kind="delivery_unconfirmed",
+                severity="critical",
+                subject=subject,
+                detail={"account": job.account, "type": job.item.type},
+            )
+        )
+        await self._close(job, "unconfirmed", believed=False)
 
     async def _alarm_unmatched(self, job: InboxJob) -> None:
         await self.at.store.execute(
@@ -181,8 +221,13 @@ class Inbox(Room[int]):
             )
         letter = _Letter(job, refund, self._own_word(job.item, refund, path))
         ask = self._question(letter, path)
-        if path is None or ask is None or self._says_nothing_new(letter):
+        nobody = path is None or ask is None
+        proven = is_proven(job.item, path)
+        if (nobody and proven) or self._says_nothing_new(letter):
             await self._apply_own(letter)
+            return
+        if path is None or ask is None:
+            await self._unread(letter, "nobody_to_ask", None)
             return
         async with self.at.lanes.lane(path):
             ran = await self.at.exchanges.ask(path, ask)
@@ -299,7 +344,10 @@ class Inbox(Room[int]):
         job = letter.job
         keep = timedelta(seconds=self.at.settings.unmatched_keep_seconds)
         if self.at.clock.now() - job.received_at >= keep:
-            await self._apply_own(letter)
+            if is_proven(job.item, self.at.lanes.of_refund(letter.refund)):
+                await self._apply_own(letter)
+            else:
+                await self._unconfirmed(job, letter.refund.id)
             return
         due_at = self.at.pace.after_tries(
             str(job.delivery_id), job.tries, wait, RETRY_CAP_SECONDS
@@ -321,10 +369,16 @@ class Inbox(Room[int]):
         )
 
     async def _close(
-        self, job: InboxJob, reason: str, *, external: bool = False
+        self,
+        job: InboxJob,
+        reason: str,
+        *,
+        external: bool = False,
+        believed: bool = True,
     ) -> None:
+        now = self.at.clock.now()
         await self.at.store.execute(
-            CloseDelivery(self.at.clock.now(), job.delivery_id, reason, external)
+            CloseDelivery(now, job.delivery_id, reason, external, believed)
         )
 
 

@@ -34,9 +34,11 @@ class Capabilities:
     be missing from a look-up that will show it. `complete_listing` is True only
     where the gateway states that its list is complete and consistent.
     `replay_is_authoritative`: repeating a key returns the first answer, refusals
-    included. `exponents` are the gateway's exceptions from ISO 4217; `multiples`
-    names currencies whose amount must be a multiple in the gateway's unit;
-    `refused_currencies` are those whose decimals at the gateway are not certain.
+    included. `webhook_signs_body` is False where a signature covers less than the
+    body: then a word in it counts only as what is read again. `exponents` are the
+    gateway's exceptions from ISO 4217; `multiples` names currencies whose amount must
+    be a multiple in the gateway's unit; `refused_currencies` are those whose decimals
+    at the gateway are not certain.
     `limits` are sentences for people about what it cannot do.
     """
 
@@ -66,6 +68,7 @@ class Capabilities:
     limits: tuple[str, ...] = ()
     multiples: Mapping[str, int] = field(default_factory=dict)
     refused_currencies: frozenset[str] = frozenset()
+    webhook_signs_body: bool = True
 
     def gateway_units(self, amount_minor: int, currency: str) -> int:
         """Restate ISO minor units in the gateway's own smallest unit, exactly.

@@ -639,13 +639,15 @@ class CloseDelivery(Command[None]):
     """Close an inbox item that moves nothing.
 
     With `external` it speaks of money that moved without us: it is booked against
-    its payment where that is known, and alarmed either way.
+    its payment where that is known, and alarmed either way. One that says that such
+    money came back ends that booking, unless it is not `believed`.
     """
 
     at: datetime
     delivery_id: int
     reason: str
     external: bool = False
+    believed: bool = True
 
 
 # --- alarms, tokens, calendar -----------------------------------------------------

@@ -75,6 +75,8 @@ CAPABILITIES: Final = Capabilities(
         "Fees of the original payment are generally kept.",
     ),
     refused_currencies=REFUSED_CURRENCIES,
+    # The signature covers a CRC-32 of the body, which anybody can match.
+    webhook_signs_body=False,
 )
 
 # --- states -----------------------------------------------------------------------

@@ -194,7 +194,7 @@ def _close_delivery(tx: Transaction, command: CloseDelivery) -> None:
     payment_id = _payment_of(tx, row)
     if command.external:
         _book(tx, row, item, payment_id, command.at)
-    elif item.word in _CAME_BACK and row["gateway_reference"] is not None:
+    elif command.believed and item.word in _CAME_BACK and row["gateway_reference"]:
         key = (row["account"], row["gateway_reference"])
         end_external_refund(tx, *key, command.at, "came_back")
     state = "external" if command.external else "ignored"

@@ -1,0 +1,85 @@
+"""Items whose word must be read again: whether the gateway bears them out.
+
+Invariant: where a signature covers less than the body, nothing that moves an amount is
+believed of the body alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from refundwatch.domain.refund import Word
+from refundwatch.gateways.contract import Found, RefundInstruction
+
+if TYPE_CHECKING:
+    from refundwatch.flow.exchange import Exchanges
+    from refundwatch.flow.ports import ConnectionPath
+    from refundwatch.gateways.contract import Heard, LookupResult, Operation
+    from refundwatch.store.contract import CallRecord, DeliveryItem
+
+PAID: Final = frozenset({Word.SUCCEEDED, Word.SETTLED})
+CAME_BACK: Final = frozenset({Word.FAILED, Word.REVERSED})
+
+
+@dataclass(frozen=True, slots=True)
+class Borne:
+    """Whether the gateway says the same; None where it did not say anything."""
+
+    out: bool | None
+    calls: tuple[CallRecord, ...] = ()
+
+
+def is_proven(item: DeliveryItem, path: ConnectionPath | None) -> bool:
+    """Tell whether the item's word counts by itself when nobody can be asked."""
+    if not item.hint:
+        return True
+    return path is not None and path.gateway.capabilities.webhook_signs_body
+
+
+def must_be_read(item: DeliveryItem, path: ConnectionPath | None) -> bool:
+    """Tell whether the item would move an amount that it does not prove."""
+    return item.word in PAID | CAME_BACK and not is_proven(item, path)
+
+
+async def bear_out(
+    exchanges: Exchanges, path: ConnectionPath, item: DeliveryItem
+) -> Borne:
+    """Read the refund that an item names, and compare what it says."""
+    told = item.evidence
+    if told is None or told.gateway_reference is None:
+        return Borne(out=False)
+    instruction = RefundInstruction(
+        account=path.account,
+        payment_reference=told.payment_reference or "",
+        merchant_reference=told.merchant_reference or "",
+        idempotency_key="",
+        amount_minor=told.amount_minor or 0,
+        currency=told.currency or "",
+        reason_code="",
+        gateway_reference=told.gateway_reference,
+    )
+
+    def read() -> Operation[LookupResult]:
+        return path.gateway.read_refund(instruction)
+
+    ran = await exchanges.ask(path, read)
+    if not isinstance(ran.result, Found):
+        return Borne(out=None, calls=ran.calls)
+    return Borne(any(_same(one, item) for one in ran.result.matches), ran.calls)
+
+
+def _same(heard: Heard, item: DeliveryItem) -> bool:
+    said, told = heard.evidence, item.evidence
+    if told is None or not _same_word(heard.word, item.word):
+        return False
+    return (
+        said.gateway_reference == told.gateway_reference
+        and said.payment_reference == told.payment_reference
+        and said.amount_minor == told.amount_minor
+        and said.currency == told.currency
+    )
+
+
+def _same_word(said: Word, told: Word | None) -> bool:
+    return any(said in kind and told in kind for kind in (PAID, CAME_BACK))
