@@ -74,9 +74,12 @@ class Receptionist:
             lambda: path.gateway.receive(path.account, raw, secrets, now),
             min(path.timeout_seconds, VERIFY_TIMEOUT_SECONDS),
         )
-        await self._at.exchanges.note(ran.calls)
         if isinstance(ran.result, Silent):
             return Unverifiable(ran.result.reason)
+        if isinstance(ran.result, Received):
+            # Who sends a delivery chooses what is fetched for it: only one that holds
+            # may say how well the connection works, or a stranger could pause it.
+            await self._at.exchanges.note(ran.calls)
         return ran.result
 
     async def _received(

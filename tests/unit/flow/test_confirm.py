@@ -10,7 +10,7 @@ from refundwatch.errors import StoreFailed
 from refundwatch.flow.confirm import Reception, Receptionist
 from refundwatch.flow.exchange import Exchanges
 from refundwatch.gateways.contract import RawDelivery
-from refundwatch.store.contract import StoreDelivery
+from refundwatch.store.contract import RecordCall, StoreDelivery
 from tests.flow.fakes import FakePaths, FakeStore, LogBook, a_path
 from tests.flow.simloop import SimClock, SimLoop, simulate
 from tests.flow.toy import Bank, Toy, delivery
@@ -145,5 +145,37 @@ def test_well_signed_delivery_about_nothing_is_accepted() -> None:
         answer = await Receptionist(equipment).receive("toy-eu", raw)
         assert answer == Reception(200, b"[accepted]")
         assert equipment.store.of(StoreDelivery) == []
+
+    simulate(main)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 503])
+@pytest.mark.parametrize("signature", ["whsec", "guessed"])
+def test_stranger_speaks_of_no_connections_health(status: int, signature: str) -> None:
+    """Who sends a delivery chooses what is fetched for it."""
+
+    async def main(loop: SimLoop) -> None:
+        equipment = bench(loop, Bank(cert_status=status))
+        raw = delivery([ITEM], signature=signature)
+        headers = {**raw.headers, "x-cert": "https://certs.test/1"}
+        answer = await Receptionist(equipment).receive(
+            "toy-eu", RawDelivery(headers, raw.body)
+        )
+
+        assert answer.status in {401, 503}
+        assert equipment.store.commands == []
+
+    simulate(main)
+
+
+def test_fetch_for_a_delivery_that_holds_is_noted() -> None:
+    async def main(loop: SimLoop) -> None:
+        equipment = bench(loop)
+        raw = delivery([ITEM])
+        headers = {**raw.headers, "x-cert": "https://certs.test/1"}
+        await Receptionist(equipment).receive("toy-eu", RawDelivery(headers, raw.body))
+
+        (noted,) = equipment.store.of(RecordCall)
+        assert noted.call.operation == "cert"
 
     simulate(main)
