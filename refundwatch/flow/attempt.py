@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from refundwatch.domain.events import GatewayWord, NotExecuted, Refusal, Unanswered
 from refundwatch.domain.refund import IN_FLIGHT
@@ -45,9 +45,6 @@ if TYPE_CHECKING:
     from refundwatch.store.contract import CallRecord
 
 AttemptEvent = GatewayWord | NotExecuted | Unanswered | Refusal
-
-_REST_SECONDS: Final = 1
-"""A connection that says "too much" and no time rests this long."""
 
 
 def instruction_of(
@@ -217,6 +214,7 @@ class Attempts:
             # The adapter judged without ordering: nothing of ours was executed.
             return self._not_executed(refund, "nothing_ordered")
         order.line.judge(outcome)
+        self._at.lanes.obey(path, order.line.calls)
         return self._classified(refund, path, order, outcome)
 
     def _classified(
@@ -236,10 +234,8 @@ class Attempts:
                     due_at=self._at.pace.look_at(refund),
                 )
             case Unsure(reason=reason, retry_after_seconds=wait, replayed=replayed):
-                self._rest_if_throttled(path, order, wait)
                 return self._unanswered(refund, reason, wait, key_stuck=replayed)
             case NotProcessed(reason=reason, retry_after_seconds=wait):
-                self._rest_if_throttled(path, order, wait)
                 return self._not_executed(refund, reason, wait)
             case Unauthorized(reason=reason, session_expired=expired):
                 ended = order.line.session_may_have_ended(outcome)
@@ -266,13 +262,6 @@ class Attempts:
     ) -> Unanswered:
         due_at = self._at.pace.look_at(refund, at_least)
         return Unanswered(refund.fence, reason, due_at, key_stuck)
-
-    def _rest_if_throttled(
-        self, path: ConnectionPath, order: _Order, wait: int | None
-    ) -> None:
-        throttled = any(call.outcome == "throttled" for call in order.line.calls)
-        if throttled or wait is not None:
-            self._at.lanes.rest(path, max(wait or 0, _REST_SECONDS))
 
     async def _record(
         self, refund: Refund, event: AttemptEvent, order: _Order

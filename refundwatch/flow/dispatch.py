@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from refundwatch.flow.equipment import Equipment
     from refundwatch.flow.ports import ConnectionPath
     from refundwatch.gateways.contract import HttpRequest, HttpResponse
-    from refundwatch.store.contract import Committed, DueWork
+    from refundwatch.store.contract import DueWork
 
 _LOST_SECONDS: Final = 1
 """A refund whose claim was lost is left alone this long: its row has just changed."""
@@ -42,12 +42,6 @@ class Dispatcher(Room[str]):
         self._attempts = attempts
         self._originals = Originals(equipment)
         self._payments: set[str] = set()
-
-    def wake(self, committed: Committed) -> None:
-        """Look again also when a connection's health changed: it may be usable."""
-        super().wake(committed)
-        if committed.health:
-            self.bell.ring()
 
     async def step(self) -> int:
         """Start sending what is due and has a place on its connection."""
@@ -121,8 +115,3 @@ class Dispatcher(Room[str]):
                 HoldUnsent(now, refund.id, _NOT_EXPRESSIBLE, alarm=_NOT_EXPRESSIBLE)
             )
         return request
-
-    def rest_seconds(self) -> float | None:
-        """Give how long until a refund or a connection may go on by itself."""
-        rests = (super().rest_seconds(), self.at.lanes.rest_seconds())
-        return min((rest for rest in rests if rest is not None), default=None)

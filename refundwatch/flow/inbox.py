@@ -92,7 +92,7 @@ class Inbox(Room[int]):
     def __init__(self, equipment: Equipment) -> None:
         """Open with nothing under way."""
         super().__init__(equipment, equipment.settings.inbox_concurrency)
-        self._share = Share(equipment.paths)
+        self._share = Share(equipment.paths, equipment.lanes)
         self._refunds: set[str] = set()
 
     async def step(self) -> int:
@@ -231,6 +231,7 @@ class Inbox(Room[int]):
             return
         async with self.at.lanes.lane(path):
             ran = await self.at.exchanges.ask(path, ask)
+        self.at.lanes.obey(path, ran.calls)
         await self.at.exchanges.note(ran.calls[:-1])
         await self._apply_read(letter, ran)
 

@@ -12,13 +12,19 @@ from typing import TYPE_CHECKING, Final
 from refundwatch.store.contract import ListConnections
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from refundwatch.domain.refund import Refund
     from refundwatch.flow.ports import Clock, ConnectionPath, Paths
-    from refundwatch.store.contract import Committed, ConnectionRow, Store
+    from refundwatch.store.contract import (
+        CallRecord,
+        Committed,
+        ConnectionRow,
+        Store,
+    )
 
 LONGEST_REST_SECONDS: Final = 600.0
+LEAST_REST_SECONDS: Final = 1.0
 
 
 class Lanes:
@@ -42,10 +48,24 @@ class Lanes:
             self._lanes[path.id] = (path.concurrency, lane)
         return lane
 
+    def obey(self, path: ConnectionPath, calls: Sequence[CallRecord]) -> None:
+        """Let a connection rest if one of its answers asked for that."""
+        waits = [
+            max(call.retry_after_seconds or 0, LEAST_REST_SECONDS)
+            for call in calls
+            if call.outcome == "throttled" or call.retry_after_seconds is not None
+        ]
+        if waits:
+            self.rest(path, max(waits))
+
     def rest(self, path: ConnectionPath, seconds: float) -> None:
-        """Give a connection no new refund for a while: it asked for that."""
+        """Give a connection no new work for a while."""
         until = self._clock.monotonic() + min(seconds, LONGEST_REST_SECONDS)
         self._rests[path.id] = max(until, self._rests.get(path.id, until))
+
+    def is_resting(self, path: ConnectionPath) -> bool:
+        """Tell whether a connection asked to be left alone for now."""
+        return self._rests.get(path.id, 0.0) > self._clock.monotonic()
 
     def rest_seconds(self) -> float | None:
         """Give how long until the first resting connection may go on."""
@@ -98,7 +118,7 @@ class Lanes:
         path = self.of_refund(refund)
         if path is None or path.id != refund.connection:
             return None
-        return None if self._is_paused(path) or self._is_resting(path) else path
+        return None if self._is_paused(path) or self.is_resting(path) else path
 
     def busy_accounts(self) -> frozenset[str]:
         """Give the accounts over which nothing can be sent now."""
@@ -107,11 +127,8 @@ class Lanes:
 
     def _usable(self, path: ConnectionPath) -> bool:
         return not (
-            self._is_resting(path) or self._is_paused(path) or self.lane(path).locked()
+            self.is_resting(path) or self._is_paused(path) or self.lane(path).locked()
         )
-
-    def _is_resting(self, path: ConnectionPath) -> bool:
-        return self._rests.get(path.id, 0.0) > self._clock.monotonic()
 
     def _is_paused(self, path: ConnectionPath) -> bool:
         row = (self._health or {}).get(path.id)
@@ -128,13 +145,14 @@ class Share:
     A room asks only as much as its share, so that sends always find a place.
     """
 
-    def __init__(self, paths: Paths) -> None:
+    def __init__(self, paths: Paths, lanes: Lanes) -> None:
         """Start with nothing taken."""
         self._paths = paths
+        self._lanes = lanes
         self._taken: dict[str, int] = {}
 
     def enter(self, path: ConnectionPath) -> Callable[[], None] | None:
-        """Take a part; give how to return it, or None where the share is used up."""
+        """Take a part; give how to return it, or None where there is none now."""
         if self._is_full(path):
             return None
         self._taken[path.id] = self._taken.get(path.id, 0) + 1
@@ -145,7 +163,7 @@ class Share:
         return leave
 
     def full_accounts(self) -> frozenset[str]:
-        """Give the accounts on all of whose connections the share is used up."""
+        """Give the accounts over whose connections nothing can be asked now."""
         accounts = {path.account.name for path in self._paths.all()}
         return frozenset(
             name
@@ -154,4 +172,5 @@ class Share:
         )
 
     def _is_full(self, path: ConnectionPath) -> bool:
-        return self._taken.get(path.id, 0) >= max(path.concurrency // 2, 1)
+        used_up = self._taken.get(path.id, 0) >= max(path.concurrency // 2, 1)
+        return used_up or self._lanes.is_resting(path)

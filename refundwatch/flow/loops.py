@@ -152,7 +152,8 @@ class Room(ABC, Generic[K]):
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then let the open jobs end within their time.
 
-        Whatever is left then is cancelled; its rows stay as they are.
+        Whatever is left then is cancelled; its rows stay as they are. An error of the
+        store leaves the open jobs alone: whoever supervises runs the room again.
         """
         self.closing = False
         try:
@@ -169,9 +170,11 @@ class Room(ABC, Generic[K]):
             await first_of(
                 self.at.clock.sleep(self.leave_seconds()), self.jobs.settled()
             )
-        finally:
+            await self.jobs.cancel()
+        except asyncio.CancelledError:
             self.closing = True
             await self.jobs.cancel()
+            raise
 
     async def drain(self) -> int:
         """Work until nothing more is due now and every job has ended; count them."""
@@ -207,10 +210,13 @@ class Room(ABC, Generic[K]):
         self._parked[key] = self.at.clock.monotonic() + seconds
 
     def rest_seconds(self) -> float | None:
-        """Give how long until the room may go on by itself; None for no such time."""
-        if not self._parked:
-            return None
-        return min(self._parked.values()) - self.at.clock.monotonic()
+        """Give how long until something left alone may go on; None for no such time."""
+        now = self.at.clock.monotonic()
+        rests = [until - now for until in self._parked.values()]
+        resting = self.at.lanes.rest_seconds()
+        if resting is not None:
+            rests.append(resting)
+        return min(rests, default=None)
 
     async def fill(
         self,

@@ -65,6 +65,7 @@ class Originals:
                 path.account, payment.gateway_reference, payment.currency
             ),
         )
+        self._at.lanes.obey(path, ran.calls)
         match ran.result:
             case PaymentRead() as read:
                 await self._at.exchanges.note(ran.calls)

@@ -39,7 +39,7 @@ class Poller(Room[str]):
     def __init__(self, equipment: Equipment) -> None:
         """Open with nothing under way."""
         super().__init__(equipment, equipment.settings.lookup_concurrency)
-        self._share = Share(equipment.paths)
+        self._share = Share(equipment.paths, equipment.lanes)
         self._failures: dict[str, int] = {}
 
     async def step(self) -> int:
@@ -70,6 +70,7 @@ class Poller(Room[str]):
             return
         async with self.at.lanes.lane(path):
             ran = await self.at.exchanges.ask(path, ask)
+        self.at.lanes.obey(path, ran.calls)
         await self.at.exchanges.note(ran.calls[:-1])
         match ran.result:
             case Found(matches=matches) if matches:

@@ -63,7 +63,7 @@ class Resolver(Room[str]):
         """Open with nothing under way."""
         super().__init__(equipment, equipment.settings.lookup_concurrency)
         self._attempts = attempts
-        self._share = Share(equipment.paths)
+        self._share = Share(equipment.paths, equipment.lanes)
         self._failures: dict[str, int] = {}
 
     async def step(self) -> int:
@@ -92,6 +92,7 @@ class Resolver(Room[str]):
         async with self.at.lanes.lane(path):
             one = _Question(refund, path, self.at.clock.now())
             ran = await self._asked(one)
+            self.at.lanes.obey(path, ran.calls)
             match ran.result:
                 case Found(matches=matches) if matches:
                     await self._adopt(one, matches, ran)

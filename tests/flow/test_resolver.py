@@ -382,6 +382,25 @@ def test_throttled_look_up_waits_as_long_as_it_was_told() -> None:
     in_world(main, bank=Bank(acts=[Act.LOST_AFTER]))
 
 
+def test_throttled_connection_is_asked_nothing_else_until_its_rest_ends() -> None:
+    async def main(world: World) -> None:
+        first = await world.send("r-1", payment="pi_1")
+        second = await world.send("r-2", payment="pi_2")
+        world.bank.reads = ["429 after 100"]
+        await world.walk(first, 60)
+        assert world.bank.asked.count("look_up") == 1
+        await world.walk(first, 200)
+
+        assert (await world.row(first)).state is S.SUCCEEDED
+        assert (await world.row(second)).state is S.SUCCEEDED
+
+    in_world(
+        main,
+        bank=Bank(acts=[Act.LOST_AFTER, Act.LOST_AFTER]),
+        paths=(a_path(concurrency=1),),
+    )
+
+
 # --- clocks -------------------------------------------------------------------------
 
 
@@ -419,6 +438,22 @@ def test_wall_clock_that_runs_ahead_does_not_prove_an_absence_early() -> None:
         assert len(world.bank.orders) == 1
 
     in_world(main, bank=Bank(acts=[Act.LATE]), paths=(a_path(gateway=COMPLETE),))
+
+
+def test_send_and_counted_absence_are_noted_by_the_monotonic_clock() -> None:
+    async def main(world: World) -> None:
+        refund = await world.send()
+        ages = world.house.equipment.ages
+        sent = await world.row(refund)
+        assert ages.missing_seconds(sent, 120, 300) == 100
+        await world.settle(120)
+        looked = await world.row(refund)
+        assert looked.negative_lookup_at == world.clock.now()
+        assert ages.missing_seconds(looked, 0, 300) == 300
+
+    in_world(
+        main, bank=Bank(acts=[Act.LOST_BEFORE]), paths=(a_path(gateway=NO_WINDOW),)
+    )
 
 
 def test_wall_clock_that_jumps_between_looks_does_not_prove_an_absence_early() -> None:

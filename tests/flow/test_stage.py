@@ -63,7 +63,7 @@ class Play:
         end = self.loop.time() + seconds
         self.world.start()
         while self.loop.time() < end:
-            await asyncio.sleep(min(60, end - self.loop.time()))
+            await asyncio.sleep(min(120, end - self.loop.time()))
             await self.world.house.calendar.run_due(self.world.clock.now())
         self.world.kill()
         await self.world.restart()

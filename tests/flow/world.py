@@ -208,7 +208,7 @@ class World:
             settings=self.settings,
             policy=lambda: self.policy,
             log=self.log,
-            probe_every_seconds=60,
+            probe_every_seconds=600,
         )
         self.store._listeners.clear()
         self.store.subscribe(self.house.wake)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from refundwatch.flow.lanes import Lanes, Share
-from refundwatch.store.contract import Committed, ConnectionRow
+from refundwatch.store.contract import CallRecord, Committed, ConnectionRow
 from tests.flow.fakes import FakePaths, FakeStore, a_path, a_refund
 from tests.flow.simloop import START, SimClock, SimLoop, simulate
 
@@ -134,12 +134,35 @@ def test_health_is_read_again_after_a_commit_that_changed_it() -> None:
 
 
 def test_share_of_a_room_is_half_the_places_and_at_least_one() -> None:
-    share = Share(PATHS)
-    leave = share.enter(MAIN)
+    async def main(loop: SimLoop) -> None:
+        made = await lanes(loop)
+        share = Share(PATHS, made)
+        leave = share.enter(MAIN)
+        assert leave is not None
+        assert share.enter(MAIN) is None
+        assert share.enter(OTHER) is not None
+        assert share.full_accounts() == {"toy-us"}
+        leave()
+        assert share.enter(MAIN) is not None
+        made.rest(SPARE, 10)
+        assert share.enter(SPARE) is None
+        assert share.full_accounts() == {"toy-us", "toy-eu"}
 
-    assert leave is not None
-    assert share.enter(MAIN) is None
-    assert share.enter(OTHER) is not None
-    assert share.full_accounts() == {"toy-us"}
-    leave()
-    assert share.enter(MAIN) is not None
+    simulate(main)
+
+
+def test_answers_decide_how_long_a_connection_rests() -> None:
+    call = CallRecord("toy-us/main", "x", START, 1, "ok", sent=True)
+
+    async def main(loop: SimLoop) -> None:
+        made = await lanes(loop)
+        made.obey(OTHER, [call])
+        assert made.rest_seconds() is None
+        made.obey(OTHER, [replace(call, outcome="throttled")])
+        assert made.rest_seconds() == 1
+        made.obey(OTHER, [call, replace(call, retry_after_seconds=40)])
+        assert made.rest_seconds() == 40
+        made.obey(OTHER, [replace(call, retry_after_seconds=86_400)])
+        assert made.rest_seconds() == 600
+
+    simulate(main)

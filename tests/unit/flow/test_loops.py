@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 
 from refundwatch.errors import InvariantBroken
+from refundwatch.flow.lanes import Lanes
 from refundwatch.flow.loops import Jobs, Room, first_of, trouble
 from refundwatch.store.contract import Committed, NextDue
 from tests.flow.fakes import FakePaths, FakeStore, LogBook, a_path, settings
@@ -26,6 +27,7 @@ class Bench:
     clock: SimClock
     store: FakeStore
     paths: FakePaths
+    lanes: Lanes
     log: LogBook = field(default_factory=LogBook)
     settings: Any = field(default_factory=lambda: settings(longest_sleep_seconds=300))
 
@@ -43,7 +45,8 @@ class Diary(Room[int]):
         self.broken: set[int] = set()
         self.loop = loop
         store = FakeStore({"NextDue": self._next_due})
-        bench: Any = Bench(SimClock(loop), store, FakePaths((a_path(),)))
+        clock, paths = SimClock(loop), FakePaths((a_path(),))
+        bench: Any = Bench(clock, store, paths, Lanes(paths, clock))
         equipment: Equipment = bench
         super().__init__(equipment, 2)
 
@@ -194,6 +197,25 @@ def test_cancelled_room_cancels_its_jobs() -> None:
 
         assert not diary.jobs.keys
         assert loop.time() == 5
+
+    simulate(main)
+
+
+def test_error_of_a_step_leaves_open_jobs_alone() -> None:
+    class Moody(Diary):
+        async def step(self) -> int:
+            if self.loop.time() >= 3:
+                raise OSError
+            return await super().step()
+
+    async def main(loop: SimLoop) -> None:
+        diary = Moody(loop, {1: (0, 10), 2: (3, 1)})
+        with pytest.raises(OSError, match=r"^$"):
+            await diary.run(asyncio.Event())
+        assert diary.jobs.keys == {1}
+        await diary.jobs.settled()
+
+        assert diary.done == [(1, 10)]
 
     simulate(main)
 
