@@ -39,8 +39,8 @@ from refundwatch.store.rows import (
 from refundwatch.store.sql import named_queries
 from refundwatch.store.sqlite.alarms import open_alarm
 from refundwatch.store.sqlite.approvals import approvals_needed, creators_and_editors
-from refundwatch.store.sqlite.statements import content_sha256
 from refundwatch.store.sqlite.registry import Reading, question, unit
+from refundwatch.store.sqlite.statements import content_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
