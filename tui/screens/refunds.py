@@ -82,8 +82,8 @@ class RefundsScreen(HubScreen):
         self.dashboard.copy_text(message.text, "The id")
 
     def action_filter(self) -> None:
-        """Go to the filter line."""
-        self.query_one(FilterLine).focus()
+        """Go to the filter line at once: the next keys are its text already."""
+        self.set_focus(self.query_one(FilterLine))
 
     def action_clear(self) -> None:
         """Show every refund again."""
