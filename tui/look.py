@@ -12,7 +12,7 @@ from textual.theme import Theme
 SANDBOX: Final = Theme(
     name="refundwatch-sandbox",
     primary="#3aa6b9",
-    secondary="#5b7c99",
+    secondary="#7fb2d9",
     accent="#f2c14e",
     foreground="#d7dde4",
     background="#10161c",
@@ -27,7 +27,7 @@ SANDBOX: Final = Theme(
 LIVE: Final = Theme(
     name="refundwatch-live",
     primary="#d1495b",
-    secondary="#8f6b74",
+    secondary="#8fb4d0",
     accent="#f2c14e",
     foreground="#e6dfe0",
     background="#171113",

@@ -120,7 +120,7 @@ class Proposal:
             ("payment", f"{f.plain(it.payment_reference)}  {f.plain(it.payment_id)}"),
             ("account", f"{f.plain(it.account)} at {f.plain(it.gateway)}"),
             ("revision", str(it.revision)),
-            ("content", f"sha256 {f.plain(it.request_sha256[:DIGEST_SHOWN])}…"),
+            ("content", f"sha256 {f.plain(it.request_sha256[:DIGEST_SHOWN])}..."),
             ("reason asked", f.plain(it.reason_code)),
             ("requested by", f.plain(self.requested_by)),
             ("approved by", self._approvals()),

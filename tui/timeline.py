@@ -14,7 +14,7 @@ from tui import format as f
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from refundwatch.api.models import RefundDetailView
+    from refundwatch.api.models import EntryView, RefundDetailView
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,22 @@ def moments(detail: RefundDetailView) -> list[Moment]:
     """Give attempts, answers, webhooks, decisions and audit entries in order."""
     found = [*_attempts(detail), *_deliveries(detail), *_decisions(detail)]
     for entry in detail.timeline:
-        data = json.dumps(entry.data, ensure_ascii=False, sort_keys=True)
-        more = "" if data == "{}" else f"  {data}"
-        words = f"#{entry.seq} {entry.kind} by {entry.actor}{more}"
+        words = f"#{entry.seq} {entry.kind} by {entry.actor}  {_told(entry)}"
         found.append(Moment(entry.at, "audit", "dim", f.plain(words)))
     return sorted(found, key=lambda moment: moment.at)
+
+
+def _told(entry: EntryView) -> str:
+    """Write an entry's facts as pairs; the move itself first, absent ones not."""
+    data = entry.data
+    before, after = data.get("before"), data.get("after")
+    pairs = [f"{before} -> {after}"] if before and after and before != after else []
+    for key, value in sorted(data.items()):
+        if value is None or (pairs and key in ("before", "after")):
+            continue
+        text = value if isinstance(value, str) else json.dumps(value)
+        pairs.append(f"{key}={text}")
+    return "  ".join(pairs)
 
 
 def _attempts(detail: RefundDetailView) -> list[Moment]:

@@ -53,7 +53,7 @@ class Banner(HubPanel):
     def _who(self, hub: HubState) -> Text:
         if hub.trouble is not None:
             return Text.assemble((f.plain(hub.trouble) + " ", self.tone("warn")))
-        where = f.plain(self._server)
+        where = f.plain(_short(self._server))
         if hub.me is None:
             return Text(f"{where} ")
         roles = "+".join(hub.me.roles) or "no role"
@@ -97,6 +97,12 @@ def line_words(hub: HubState, now: datetime, *, ascii_only: bool) -> tuple[str, 
             return f"! {stale}connecting", "ask"
 
 
+def _short(server: str) -> str:
+    """Name a socket by its file; the folder is long and the same every day."""
+    folder, slash, name = server.rpartition("/")
+    return f"unix:…/{name}" if slash and folder.startswith("unix:") else server
+
+
 def _lost(hub: HubState, now: datetime) -> str:
     return f.clock(hub.lost_at or hub.heard_at or now)
 
@@ -104,7 +110,7 @@ def _lost(hub: HubState, now: datetime) -> str:
 def _across(left: Text, right: Text, width: int) -> Text:
     end = right
     room = width - left.cell_len
-    if end.cell_len > room:
-        end.truncate(max(room, 0), overflow="ellipsis")
+    if end.cell_len + 1 > room:
+        end.truncate(max(room - 1, 0), overflow="ellipsis")
     gap = " " * max(room - end.cell_len, 0)
     return Text.assemble(left, gap, end, no_wrap=True, end="")

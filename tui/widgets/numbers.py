@@ -17,7 +17,6 @@ from textual.widgets import Digits, Static
 from tui import format as f
 
 if TYPE_CHECKING:
-
     from textual.app import ComposeResult
 
     from refundwatch.api.models import MetricsView, NumbersView

@@ -38,6 +38,7 @@ RIGHT: tuple[StateName, ...] = (
     "cancelled",
 )
 _PEOPLE = frozenset({"awaiting_approval", "unknown", "review"})
+_LOUD = frozenset({"alarm", "connection", "config", "token"})
 _NUMBER = 5
 _LEFT_LEAST, _RIGHT_LEAST = 22, 26
 
@@ -83,10 +84,11 @@ class Recent(HubPanel):
     def text(self, hub: HubState, now: datetime) -> Text:
         """Draw as many as there is room for."""
         text = Text.assemble(("Latest changes\n", self.tone("head")))
-        if not hub.recent:
+        telling = [frame for frame in hub.recent if _tells(frame)]
+        if not telling:
             return text.append("Nothing has changed yet.", self.tone("dim"))
         room = max(self.size.height - 1, 1)
-        for frame in reversed(hub.recent[-room:]):
+        for frame in reversed(telling[-room:]):
             text.append_text(self._line(frame, now)).append("\n")
         text.rstrip()
         return text
@@ -105,3 +107,8 @@ class Recent(HubPanel):
         line.append(cell(f.money(refund.amount), 16, right=True))
         rest = f"  {f.plain(refund.account)}  {f.plain(frame.kind)}"
         return line.append(cell(rest, max(room - 38, 0)))
+
+
+def _tells(frame: ChangeFrame) -> bool:
+    """Leave out what only bookkeeping cares for: deliveries stored, payments read."""
+    return frame.refund is not None or frame.kind.partition(":")[0] in _LOUD

@@ -44,7 +44,7 @@ COLUMNS: Final = (
     Column("payment", "payment", 16, 4, grow=2),
     Column("reason", "reason", 14, 5, grow=1),
     Column("by", "requested by", 16, 8, grow=1),
-    Column("id", "refund", 12, 3, grow=2),
+    Column("id", "refund", 12, 3, grow=3),
     Column("note", "note", 16, 6, grow=1),
 )
 FRAME_LINES: Final = 2  # the head above the rows, the summary below them

@@ -5,6 +5,7 @@ Invariant: every fact that the daemon told about the refund can be read here.
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
@@ -57,7 +58,7 @@ class Story(HubPanel):
         if width >= WIDE:
             text.append_text(self._beside(facts, balance, width))
         else:
-            for label, words, tone in (*facts, *balance):
+            for label, words, tone in (*_told_shortly(self.detail), *facts):
                 text.append_text(self._pair(label, words, tone, width)).append("\n")
         text.append_text(self._actions(self.detail, width))
         text.append_text(self._timeline(self.detail, width))
@@ -82,9 +83,10 @@ class Story(HubPanel):
             ("request id", it.request_id, ""),
             ("reason", f"{it.reason_code}  {detail.reason_text or ''}", ""),
             ("invoice", detail.invoice, ""),
-            ("requested", f"{f.when(it.created_at)} by {it.created_by}", ""),
+            ("requested", f.when(it.created_at), ""),
+            ("requested by", it.created_by, ""),
             ("approvals", approvals if it.required_approvals else None, ""),
-            ("revision", f"{it.revision}, sha256 {it.request_sha256[:16]}…", ""),
+            ("revision", f"{it.revision}, sha256 {it.request_sha256[:16]}...", ""),
             ("our reference", it.merchant_reference, ""),
             ("their reference", it.gateway_reference, ""),
             ("idempotency key", detail.idempotency_key, ""),
@@ -161,8 +163,7 @@ class Story(HubPanel):
             text.append(f"{f.clock(moment.at)} ", self.tone("dim"))
             text.append(f"{moment.sort:>10}  ", self.tone(moment.tone))
             room = max(width - len(indent), 20)
-            words = moment.words
-            lines = [words[at : at + room] for at in range(0, len(words), room)]
+            lines = textwrap.wrap(moment.words, room, break_on_hyphens=False) or [""]
             tone = "dim" if moment.tone == "dim" else ""
             text.append(f"\n{indent}".join(lines) + "\n", self.tone(tone))
         return text
@@ -175,6 +176,28 @@ _KNOWLEDGE: Final = {
     "read": "read from the gateway",
     "declared": "our own records only",
 }
+
+
+def _told_shortly(detail: RefundDetailView) -> list[_Fact]:
+    """Tell a payment's balance in few lines, for small terminals."""
+    it = detail.payment
+    took = " ".join(
+        f"{words} {f.money(amount, code=False)}"
+        for words, amount in (
+            ("captured", it.captured),
+            ("refunded", it.refunded),
+            ("reserved", it.reserved),
+            ("elsewhere", it.external),
+        )
+        if amount.minor or words == "captured"
+    )
+    facts: list[tuple[str, str | None, str]] = [
+        ("payment", f"{it.gateway_reference}  {it.id}", ""),
+        ("refundable", f"{f.money(it.refundable)}  {_KNOWLEDGE[it.knowledge]}", "key"),
+        ("balance", took, ""),
+        ("frozen", it.frozen, "bad"),
+    ]
+    return [(a, f.plain(b), c) for a, b, c in facts if b]
 
 
 def _maybe(moment: datetime | None) -> str | None:
