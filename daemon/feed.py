@@ -2,7 +2,8 @@
 
 Invariant: a client that sees sequence N has seen every change up to N; one that reads
 too slowly is closed (1013) and asks again from where it was. Health frames are replaced
-by the newest. A client whose token ended is closed (1008) at the next frame.
+by the newest. A client whose token ended is closed (1008) within a second or two, and
+one whose feed failed is closed (1011): an open feed is a living one.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from daemon.routes.accounts import DAY_SECONDS, present_status
 from daemon.routes.call import Call
 from refundwatch.api import models as m
 from refundwatch.domain.policy import Permission, may
+from refundwatch.flow.loops import trouble
 from refundwatch.store import contract as c
 
 if TYPE_CHECKING:
@@ -172,6 +174,10 @@ class _Watcher:
             return
         except _EndedError:
             await self._socket.close(code=WSCloseCode.POLICY_VIOLATION)
+        except Exception as error:  # noqa: BLE001 - a silent feed would look alive
+            self._hub.count("feed_crashes")
+            self._hub.log.problem("feed:crashed", **trouble(error))
+            await self._socket.close(code=WSCloseCode.INTERNAL_ERROR)
 
     async def _begin(self, since: int | None) -> int:
         last = await self._hub.store.read(c.LastSeq())

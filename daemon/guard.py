@@ -179,9 +179,7 @@ class GuardedRunner(web.AppRunner):
         return _GuardedServer(self.gate, await super()._make_server())
 
 
-async def read_body(
-    request: web.Request, gate: Gatekeeper, limit_bytes: int
-) -> bytes:
+async def read_body(request: web.Request, gate: Gatekeeper, limit_bytes: int) -> bytes:
     """Read a whole body within the deadline, or cut the connection.
 
     Raises:
@@ -206,9 +204,7 @@ async def read_body(
         raise web.HTTPRequestTimeout from error
 
 
-async def _name_no_version(
-    request: web.Request, response: web.StreamResponse
-) -> None:
+async def _name_no_version(request: web.Request, response: web.StreamResponse) -> None:
     """Tell nobody which library of which version answers."""
     del request
     response.headers["Server"] = SERVER

@@ -24,6 +24,7 @@ COUNTERS: Final = (
     "auth_denials",
     "auth_failures",
     "calendar_troubles",
+    "feed_crashes",
     "feed_slow_readers",
     "loop_crashes",
     "webhook_crashes",

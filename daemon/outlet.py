@@ -131,7 +131,7 @@ class Outlet:
 
 
 async def _unless(
-    stopped: asyncio.Future[bool], work: Coroutine[Any, Any, bool]
+    stopped: asyncio.Future[Any], work: Coroutine[Any, Any, bool]
 ) -> bool:
     """Do the work, but leave it where it is when the daemon stops; give its answer."""
     working = asyncio.ensure_future(work)

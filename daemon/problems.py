@@ -137,6 +137,7 @@ def invalid(error: ValidationError) -> InvalidField:
 
 
 _HTTP_CODES: Final = {
+    400: ("request.malformed", "The request is not what this path reads."),
     404: ("request.no_such_path", "There is no such path."),
     405: ("request.no_such_method", "This path does not know this method."),
     408: ("request.too_slow", "The request did not arrive in time."),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -25,12 +25,19 @@ from daemon.notify import notify, watchdog_seconds
 from daemon.outlet import Outlet
 from daemon.webhooks import build_webhooks
 from daemon.wiring import recover
+from refundwatch.errors import RefundwatchError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from daemon.wiring import Wired
     from refundwatch.config import Address, ApiConfig
 
 API_LIMITS: Final = GuardLimits(10.0, 30.0, 500, 400)
+# A full queue of a Unix socket refuses at once, and asyncio's clients take that for a
+# connection that was lost; the gatekeeper's caps are what should refuse.
+BACKLOG: Final = 1024
 SOCKET_MODE: Final = 0o660
 SHUTDOWN_SECONDS: Final = 5.0
 CALENDAR_SECONDS: Final = 1.0
@@ -52,7 +59,7 @@ class Service:
     async def run(self) -> int:
         """Start, serve until a signal or a failed store, stop; return the exit code."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, self.tell)
         try:
             await self.start()
@@ -141,25 +148,33 @@ class Service:
     async def _serve(self, name: str, runner: web.AppRunner, address: Address) -> None:
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
-        site = web.TCPSite(runner, address.host, address.port)
-        await site.start()
+        site = web.TCPSite(runner, address.host, address.port, backlog=BACKLOG)
+        with _listening_on(name, str(address)):
+            await site.start()
         host, port = runner.addresses[-1][:2]
         self.addresses[name] = f"{host}:{port}"
 
     async def _serve_api(self, runner: GuardedRunner, config: ApiConfig) -> None:
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
-        config.socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        config.socket.unlink(missing_ok=True)
-        site = web.UnixSite(runner, str(config.socket))
-        await site.start()
-        config.socket.chmod(SOCKET_MODE)
+        site = web.UnixSite(runner, str(config.socket), backlog=BACKLOG)
+        with _listening_on("api", str(config.socket)):
+            _make_room(config.socket)
+            await site.start()
+            config.socket.chmod(SOCKET_MODE)
         self._stack.callback(config.socket.unlink, missing_ok=True)
         self.addresses["api"] = f"unix:{config.socket}"
         if config.tcp is not None:
             tls = self._parts.tls
-            tcp = web.TCPSite(runner, config.tcp.host, config.tcp.port, ssl_context=tls)
-            await tcp.start()
+            tcp = web.TCPSite(
+                runner,
+                config.tcp.host,
+                config.tcp.port,
+                ssl_context=tls,
+                backlog=BACKLOG,
+            )
+            with _listening_on("api_tcp", str(config.tcp)):
+                await tcp.start()
             found = [one for one in runner.addresses if isinstance(one, tuple)]
             self.addresses["api_tcp"] = f"{found[-1][0]}:{found[-1][1]}"
 
@@ -197,3 +212,28 @@ class Service:
         self._hub.count("calendar_troubles")
         kind = type(getattr(event, "exception", None)).__name__
         self._hub.log.problem("calendar:trouble", error=kind)
+
+
+class CannotListen(RefundwatchError):
+    """An address is taken, or not ours to listen on."""
+
+    code = "daemon.cannot_listen"
+
+
+@contextmanager
+def _listening_on(name: str, address: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise CannotListen(f"Cannot listen on {address} ({name}): {why}.") from error
+
+
+def _make_room(path: Path) -> None:
+    """Remove the socket that a killed daemon left behind, and nothing else."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not path.exists():
+        return
+    if not path.is_socket():
+        raise CannotListen(f"Cannot listen on {path} (api): it is no socket.")
+    path.unlink()

@@ -245,9 +245,7 @@ async def _roll_keys(store: SqliteStore, vault: Vault, now: datetime) -> None:
         vault.adopt(plan)
 
 
-def _rolling(
-    store: SqliteStore, vault: Vault
-) -> Callable[[datetime], Awaitable[None]]:
+def _rolling(store: SqliteStore, vault: Vault) -> Callable[[datetime], Awaitable[None]]:
     """Return the calendar's job that replaces a data key whose time has come."""
 
     async def roll(now: datetime) -> None:

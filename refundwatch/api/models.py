@@ -23,9 +23,9 @@ from pydantic import (
 
 def _no_number(value: object) -> object:
     """Refuse a number for a time: nobody can see whether it means seconds."""
-    if isinstance(value, int | float):
-        raise ValueError("a time is ISO 8601 text with an offset")  # noqa: TRY004 - pydantic's own way
-    return value
+    if isinstance(value, datetime) or (isinstance(value, str) and "T" in value):
+        return value
+    raise ValueError("a time is ISO 8601 text with an offset")
 
 
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.-]{1,64}$")]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import inspect
-import io
 import json
 import socket
 import sqlite3
@@ -36,6 +35,7 @@ from refundwatch.store.contract import CreateToken
 from tests.daemon.promised import check_answer
 
 if TYPE_CHECKING:
+    import io
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from datetime import datetime
     from pathlib import Path
@@ -176,9 +176,7 @@ class Living:
         ) as response:
             found = await response.read()
             check_answer(method, path, response.status, response.content_type, found)
-            return Answered(
-                response.status, response.headers, json.loads(found), found
-            )
+            return Answered(response.status, response.headers, json.loads(found), found)
 
     async def renew_tokens(self) -> None:
         """Give everybody a token that counts now."""
@@ -219,7 +217,9 @@ class Living:
             **fields,
         }
         body = {key: value for key, value in body.items() if value is not ...}
-        return await self.call("POST", f"/v1/refunds/{refund['id']}/{word}", body, by=by)
+        return await self.call(
+            "POST", f"/v1/refunds/{refund['id']}/{word}", body, by=by
+        )
 
     async def shown(self, refund: dict[str, Any]) -> dict[str, Any]:
         answer = await self.call("GET", f"/v1/refunds/{refund['id']}", by="viewer")
@@ -548,8 +548,7 @@ async def gateways(
 @asynccontextmanager
 async def _sandbox(wanted: SandboxConfig) -> AsyncIterator[Sandbox]:
     """A sandbox whose keys were made once for all tests: that takes half a second."""
-    made = mock.patch.object(WebhookSigner, "made", lambda now: _signer())
-    with made:
+    with mock.patch.object(WebhookSigner, "made", return_value=_signer()):
         running = running_sandbox(wanted)
         box = await running.__aenter__()
     try:

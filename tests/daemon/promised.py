@@ -28,16 +28,16 @@ def check_answer(
     name = _route_of(method, path.partition("?")[0])
     if name is None:
         assert content_type == "application/problem+json"
-        assert not list(_promise(None, status, content_type).iter_errors(json.loads(content)))
+        assert not list(
+            _promise(None, status, content_type).iter_errors(json.loads(content))
+        )
         return
     errors = list(_promise(name, status, content_type).iter_errors(json.loads(content)))
     assert not errors, (name, status, [error.message for error in errors])
 
 
 @cache
-def _promise(
-    name: str | None, status: int, content_type: str
-) -> Draft202012Validator:
+def _promise(name: str | None, status: int, content_type: str) -> Draft202012Validator:
     if name is None:
         return validator(PROBLEM)
     operation = next(
@@ -57,9 +57,11 @@ def _promise(
 @cache
 def _route_of(method: str, path: str) -> str | None:
     for route in ROUTES:
-        pattern = re.sub(r"{\w+}", "[^/]+", re.escape(PREFIX + route.path).replace(
-            r"\{", "{"
-        ).replace(r"\}", "}"))
+        pattern = re.sub(
+            r"{\w+}",
+            "[^/]+",
+            re.escape(PREFIX + route.path).replace(r"\{", "{").replace(r"\}", "}"),
+        )
         if route.method == method and re.fullmatch(pattern, path):
             return route.name
     return None

@@ -27,9 +27,7 @@ async def payment(daemon: Living) -> str:
     return await daemon.payment(10_000)
 
 
-def refused(
-    answer: Answered, status: int, code: str, field: str | None = None
-) -> str:
+def refused(answer: Answered, status: int, code: str, field: str | None = None) -> str:
     assert (answer.status, answer.code) == (status, code), answer
     assert answer.headers["Content-Type"].startswith("application/problem+json")
     assert answer.body.get("field") == field, answer
@@ -69,7 +67,9 @@ def text_of(payment: str, **changes: str) -> bytes:
         ),
         pytest.param(b"[" * 100_000 + b"]" * 100_000, "deeply", id="nested_100000"),
         pytest.param(b'{"amount_minor": ' + b"9" * 5000 + b"}", "number", id="digits"),
-        pytest.param(b'{"request_id": "\\ud800"}', "half a character", id="lone_surrogate"),
+        pytest.param(
+            b'{"request_id": "\\ud800"}', "half a character", id="lone_surrogate"
+        ),
         pytest.param(b'{"request_id": "a\nb"}', "not JSON", id="control_character"),
         pytest.param(b"\xef\xbb\xbf{}", "not JSON", id="byte_order_mark"),
     ],
@@ -179,7 +179,9 @@ async def test_amount_that_is_no_positive_whole_number_is_refused(
     daemon: Living, payment: str, value: str
 ) -> None:
     before = daemon.state()
-    answer = await daemon.call("POST", REFUNDS, raw=text_of(payment, amount_minor=value))
+    answer = await daemon.call(
+        "POST", REFUNDS, raw=text_of(payment, amount_minor=value)
+    )
     refused(answer, 422, "request.invalid", "amount_minor")
     assert daemon.state() == before
 
@@ -231,7 +233,11 @@ async def test_float_expectation_is_refused(
             {"payment": "pay_nothing"}, 404, "payment.unknown", "payment", id="payment"
         ),
         pytest.param(
-            {"account": "adyen-eu"}, 404, "payment.unknown", "payment", id="other_account"
+            {"account": "adyen-eu"},
+            404,
+            "payment.unknown",
+            "payment",
+            id="other_account",
         ),
         pytest.param(
             {"invoice": "INV-9"}, 404, "invoice.unknown", "invoice", id="invoice"
@@ -410,9 +416,7 @@ async def test_wrong_method_is_refused(daemon: Living) -> None:
         ("/v1/connections/stripe-uk/none", "request.not_there"),
     ],
 )
-async def test_unknown_thing_is_not_found(
-    daemon: Living, path: str, code: str
-) -> None:
+async def test_unknown_thing_is_not_found(daemon: Living, path: str, code: str) -> None:
     answer = await daemon.call("GET", path)
     assert (answer.status, answer.code) == (404, code)
 
@@ -519,9 +523,7 @@ async def test_guessing_is_throttled_and_does_not_lock_others_out(
     assert answer.status == 200
 
 
-async def test_wrong_role_is_refused_and_audited(
-    daemon: Living, payment: str
-) -> None:
+async def test_wrong_role_is_refused_and_audited(daemon: Living, payment: str) -> None:
     before = daemon.state()
     answer = await daemon.call("POST", REFUNDS, refund_body(payment), by="viewer")
     refused(answer, 403, "policy.role_missing")

@@ -49,7 +49,8 @@ async def test_two_different_persons_approve_a_large_amount(daemon: Living) -> N
     assert first.body["refund"]["state"] == "awaiting_approval"
     denied(
         await daemon.decide(refund, "approve", by="approver"),
-        "policy.denied", says="already approved",
+        "policy.denied",
+        says="already approved",
     )
     second = await daemon.decide(refund, "approve", by="approver2")
     assert second.body["waiting_for"] == 0
@@ -84,7 +85,11 @@ async def test_many_small_refunds_of_a_payment_need_what_a_large_one_does(
 async def test_creator_cannot_approve(daemon: Living) -> None:
     refund = await daemon.refund(ONE, by="both")
     before = daemon.state()
-    denied(await daemon.decide(refund, "approve", by="both"), "policy.denied", says="created or edited")
+    denied(
+        await daemon.decide(refund, "approve", by="both"),
+        "policy.denied",
+        says="created or edited",
+    )
     assert daemon.state() == before
     assert daemon.kinds()[-1] == "refund:decision:denied"
 
@@ -210,9 +215,7 @@ async def test_decision_needs_a_reason(daemon: Living, word: str) -> None:
     more = {"amount_minor": 1} if word == "edit" else {}
     by = "approver" if word == "refuse" else "operator"
     for reason in (..., "", "Not A Code"):
-        answer = await daemon.decide(
-            refund, word, by=by, reason_code=reason, **more
-        )
+        answer = await daemon.decide(refund, word, by=by, reason_code=reason, **more)
         denied(answer, "request.invalid", 422)
         assert answer.body["field"] == "reason_code"
     assert daemon.state() == before
@@ -320,7 +323,8 @@ async def test_review_ends_by_the_same_word_of_two_persons(tmp_path: Path) -> No
         )
         denied(
             await daemon.decide(refund, "resolve", by="operator", **word),
-            "policy.denied", says="second person",
+            "policy.denied",
+            says="second person",
         )
         other = await daemon.decide(
             refund, "resolve", by="operator2", **{**word, "resolution": "declined"}
@@ -375,9 +379,7 @@ async def test_actions_say_what_the_daemon_would_do(daemon: Living) -> None:
             if action["allowed"] or action["action"] == "lookup":
                 continue
             name = action["action"]
-            answer = await daemon.decide(
-                refund, name, by=by, **fields.get(name, {})
-            )
+            answer = await daemon.decide(refund, name, by=by, **fields.get(name, {}))
             assert answer.status in {403, 409}, (by, name, answer)
             assert action["reason"]
     shown = await daemon.call("GET", f"/v1/refunds/{refund['id']}", by="approver")

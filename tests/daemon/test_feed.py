@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import pytest
 from aiohttp import WSCloseCode, WSMsgType
 
 from daemon import feed
+from refundwatch.errors import StoreBusy
 from refundwatch.store.contract import AuditNote
 from tests.daemon.living import living, refund_body
 from tests.daemon.promised import validator
@@ -98,7 +100,8 @@ async def test_changes_follow_the_snapshot_without_a_gap(daemon: Living) -> None
             await daemon.call("POST", "/v1/refunds", body)
         await notes(daemon, 100)
         last = len(daemon.kinds()) - 1
-        seen, refunds = [], set()
+        seen: list[int] = []
+        refunds: set[str] = set()
         while not seen or seen[-1] < last:
             frame = await watcher.next("change")
             seen.append(frame["seq"])
@@ -198,13 +201,7 @@ async def test_revoked_token_ends_a_feed_that_is_busy(daemon: Living) -> None:
             await asyncio.gather(writing, return_exceptions=True)
 
 
-async def test_reader_that_stalls_is_closed_and_holds_up_nobody(
-    daemon: Living, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(feed, "SEND_SECONDS", 0.3)
-    reader, writer = await asyncio.open_unix_connection(
-        str(daemon.config.api.socket), limit=1024
-    )
+def handshake(daemon: Living) -> bytes:
     lines = [
         "GET /v1/events?since=-1 HTTP/1.1",
         "Host: daemon",
@@ -215,25 +212,50 @@ async def test_reader_that_stalls_is_closed_and_holds_up_nobody(
         f"Authorization: Bearer {daemon.secrets['viewer']}",
         "\r\n",
     ]
-    writer.write("\r\n".join(lines).encode())
-    await reader.readuntil(b"\r\n\r\n")
-    writer.transport.pause_reading()
-    async with watching(daemon) as quick:
-        await quick.next("snapshot")
-        for _ in range(20):
-            await notes(daemon, 200)
-        seq = len(daemon.kinds()) - 1
-        while (await quick.next("change"))["seq"] < seq:
-            pass
-        async with asyncio.timeout(5):
-            while not daemon.hub.counters.get("feed_slow_readers"):
-                await notes(daemon, 100)
-                await asyncio.sleep(0.01)
-    writer.transport.resume_reading()
-    content = await asyncio.wait_for(reader.read(), 10)
+    return "\r\n".join(lines).encode()
+
+
+async def test_reader_that_stalls_is_closed_and_holds_up_nobody(
+    daemon: Living, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "SEND_SECONDS", 0.3)
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stalling:
+        stalling.setblocking(False)
+        stalling.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        await loop.sock_connect(stalling, str(daemon.config.api.socket))
+        await loop.sock_sendall(stalling, handshake(daemon))
+        async with watching(daemon) as quick:
+            await quick.next("snapshot")
+            for _ in range(6):
+                await notes(daemon, 300)
+            async with asyncio.timeout(10):
+                while not daemon.hub.counters["feed_slow_readers"]:
+                    await notes(daemon, 100)
+            seq = len(daemon.kinds()) - 1
+            while (await quick.next("change"))["seq"] < seq:
+                pass
+        content = b""
+        while part := await asyncio.wait_for(loop.sock_recv(stalling, 65_536), 10):
+            content += part
+    closing = int(WSCloseCode.TRY_AGAIN_LATER).to_bytes(2, "big")
     assert b"\x88" in content[-200:]
-    assert int(WSCloseCode.TRY_AGAIN_LATER).to_bytes(2, "big") in content[-200:]
-    writer.close()
+    assert closing in content[-200:]
+
+
+async def test_feed_that_fails_is_closed_and_not_left_silent(
+    daemon: Living, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with watching(daemon) as watcher:
+        await watcher.next("snapshot")
+
+        async def broken(self: object) -> None:
+            raise StoreBusy("A stranger holds the database.")
+
+        monkeypatch.setattr(feed.Feed, "health", broken)
+        assert await watcher.end() == WSCloseCode.INTERNAL_ERROR
+    assert daemon.hub.counters["feed_crashes"] == 1
+    assert daemon.log.of("feed:crashed")[0]["error"] == "store.busy"
 
 
 async def test_too_many_watchers_are_told_to_come_again(
@@ -248,12 +270,11 @@ async def test_too_many_watchers_are_told_to_come_again(
 
 
 async def test_watchers_are_told_when_the_daemon_goes(tmp_path: Path) -> None:
-    async with living(tmp_path) as daemon:
-        async with watching(daemon) as watcher:
-            await watcher.next("snapshot")
-            ending = asyncio.ensure_future(daemon.service.stop())
-            assert await watcher.end() == WSCloseCode.GOING_AWAY
-            loop = asyncio.get_running_loop()
-            begin = loop.time()
-            await ending
-            assert loop.time() - begin < 2
+    async with living(tmp_path) as daemon, watching(daemon) as watcher:
+        await watcher.next("snapshot")
+        ending = asyncio.ensure_future(daemon.service.stop())
+        assert await watcher.end() == WSCloseCode.GOING_AWAY
+        loop = asyncio.get_running_loop()
+        begin = loop.time()
+        await ending
+        assert loop.time() - begin < 2

@@ -166,5 +166,3 @@ async def test_three_numbers_are_in_the_api_too(tmp_path: Path) -> None:
         assert account.body["connections"] == ["stripe-uk/main"] or account.body[
             "connections"
         ] == ["main"]
-
-

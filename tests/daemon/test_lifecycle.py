@@ -17,7 +17,7 @@ import aiohttp
 import pytest
 
 from daemon.clock import SystemClock
-from daemon.service import Service
+from daemon.service import CannotListen, Service
 from daemon.wiring import wired
 from refundwatch.config import load_config
 from refundwatch.errors import StoreFailed, StoreLocked, StoreMismatch
@@ -174,7 +174,7 @@ async def test_open_attempt_stays_as_recorded_and_becomes_unknown(
             await daemon.renew_tokens()
             assert log.of("recovery:unknown") == [{"refunds": 1}]
             assert "refund:attempt:abandoned" in daemon.kinds()
-            # The gateway had executed it: the look-up finds that out, nothing is resent.
+            # The gateway had executed it: the look-up finds it, nothing is resent.
             await daemon.becomes(refund, "succeeded", 15)
             assert len(daemon.rows("attempt")) == 1
 
@@ -189,13 +189,36 @@ async def test_nothing_is_claimed_while_draining(tmp_path: Path) -> None:
 
 
 async def test_socket_is_for_the_owner_and_the_group(tmp_path: Path) -> None:
-    (tmp_path / "api.sock").write_text("left behind by a kill", "ascii")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as left_by_a_kill:
+        left_by_a_kill.bind(str(tmp_path / "api.sock"))
     async with living(tmp_path) as daemon:
         mode = daemon.config.api.socket.stat().st_mode
         assert stat.S_ISSOCK(mode)
         assert stat.S_IMODE(mode) == 0o660
         assert (await daemon.call("GET", "/v1/status")).status == 200
     assert not (tmp_path / "api.sock").exists()
+
+
+async def test_file_in_the_sockets_place_is_left_alone(tmp_path: Path) -> None:
+    precious = tmp_path / "api.sock"
+    precious.write_text("accounts", "ascii")
+    with pytest.raises(CannotListen, match="no socket"):
+        async with living(tmp_path):
+            pass
+    assert precious.read_text("ascii") == "accounts"
+
+
+async def test_address_that_is_taken_is_named(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        text = config_text(webhook_port=port)
+        with pytest.raises(CannotListen, match=f"127.0.0.1:{port} .webhooks.: Addr"):
+            async with living(tmp_path, text=text):
+                pass
+    async with living(tmp_path) as daemon:
+        assert (await daemon.call("GET", "/v1/status")).status == 200
 
 
 async def test_failed_store_ends_the_process_with_an_error(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -67,7 +68,7 @@ async def test_loop_is_not_restarted_in_a_hurry(
     supervisor.keep("tested", loop)
     await until(lambda: len(begun) > 5)
     await supervisor.finish(1)
-    pauses = [later - earlier for earlier, later in zip(begun, begun[1:], strict=False)]
+    pauses = [later - earlier for earlier, later in pairwise(begun)]
     assert pauses[0] >= 0.01
     assert min(pauses[2:5]) >= 0.04
 

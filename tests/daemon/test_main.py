@@ -55,7 +55,12 @@ BROKEN: list[tuple[str, str, str, str]] = [
     ("missing_setting", "{ merchant_account", "{ merchant_accoun", "merchant_account"),
     ("missing_secret_file", '"file:stripe.key"', '"file:gone.key"', "gone.key"),
     ("missing_ca_file", '"paypal-ca.pem"', '"gone.pem"', "webhook_ca_file"),
-    ("public_health", 'listen = "127.0.0.1:0"\n\n[disp', 'listen = "0.0.0.0:0"\n\n[disp', "health.listen"),
+    (
+        "public_health",
+        'listen = "127.0.0.1:0"\n\n[disp',
+        'listen = "0.0.0.0:0"\n\n[disp',
+        "health.listen",
+    ),
     ("public_api", 'tcp = "127.0.0.1:0"', 'tcp = "0.0.0.0:0"', "api.tcp"),
     (
         "no_certificate",

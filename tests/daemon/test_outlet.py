@@ -117,9 +117,7 @@ async def test_alarm_of_before_a_restart_is_sent_after_it(
 ) -> None:
     async with living(tmp_path) as daemon:
         await alarm(daemon, "rf_1")
-    async with living(
-        tmp_path, text=config_text(more=program), people=False
-    ) as daemon:
+    async with living(tmp_path, text=config_text(more=program), people=False) as daemon:
         await until(lambda: all_sent(daemon))
     assert [it["subject"] for it in taken(tmp_path)] == ["rf_1"]
 

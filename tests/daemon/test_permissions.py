@@ -41,7 +41,7 @@ def test_only_the_first_token_needs_none() -> None:
 async def admitted(daemon: Living, route: Route, by: str) -> bool:
     """Tell whether the caller came past the door; the request itself is empty."""
     path = PREFIX + re.sub(r"{\w+}", "nothing", route.path)
-    body = None if route.body is None else {}
+    body: dict[str, object] | None = None if route.body is None else {}
     answer = await daemon.call(route.method, path, body, by=by)
     if answer.status == 403:
         assert answer.code in {"policy.role_missing", "policy.people_only"}
@@ -57,9 +57,7 @@ async def test_role_reaches_exactly_what_the_policy_grants(
     before = daemon.state()
     principal = Principal(*PEOPLE[by])
     for route in ROUTES:
-        expected = (
-            route.permission is None or may(principal, route.permission) is None
-        )
+        expected = route.permission is None or may(principal, route.permission) is None
         assert await admitted(daemon, route, by) is expected, (by, route.name)
     assert daemon.state() == before
 
@@ -68,8 +66,12 @@ async def test_nobody_reaches_anything_without_a_token(daemon: Living) -> None:
     for route in ROUTES:
         path = PREFIX + re.sub(r"{\w+}", "nothing", route.path)
         answer = await daemon.call(
-            route.method, path, None if route.body is None else {}, by=None,
-            base=daemon.tcp, http=daemon.tcp_http,
+            route.method,
+            path,
+            None if route.body is None else {},
+            by=None,
+            base=daemon.tcp,
+            http=daemon.tcp_http,
         )
         assert answer.code in {"auth.required", "auth.throttled"}, route.name
 

@@ -82,8 +82,8 @@ async def test_whole_answer_is_returned_with_lower_case_headers() -> None:
 
 
 async def test_redirect_is_an_answer_not_followed() -> None:
-    answer = b"HTTP/1.1 307 Go\r\nLocation: http://127.0.0.1:1/x\r\nContent-Length: 0\r\n\r\n"
-
+    head = b"HTTP/1.1 307 Go\r\nLocation: http://127.0.0.1:1/x\r\n"
+    answer = head + b"Content-Length: 0\r\n\r\n"
     assert (await exchange(answering(answer))).status == 307
 
 
