@@ -15,6 +15,7 @@ from refundwatch.flow.loops import trouble
 from refundwatch.store.contract import (
     AbandonAttempts,
     ExpireApprovals,
+    MendDueTimes,
     RaiseDoubtAlarms,
     TakeDueJobs,
 )
@@ -74,6 +75,12 @@ def standard_jobs(
         due_at = now + timedelta(seconds=settings.backoff_seconds[0])
         await store.execute(AbandonAttempts(now, due_at, all_open=False))
 
+    async def mend(now: datetime) -> None:
+        longest = equipment.pace.longest_seconds
+        mended = await store.execute(MendDueTimes(now, longest))
+        if mended:
+            equipment.log.problem("clock_was_ahead", rows=mended)
+
     async def probe(now: datetime) -> None:
         del now
         await prober.probe_all()
@@ -82,5 +89,6 @@ def standard_jobs(
         "approvals:expire": Job(60, expire_approvals),
         "doubts:alarm": Job(60, raise_doubts),
         "leases:abandon": Job(30, abandon),
+        "due:mend": Job(60, mend),
         "probe": Job(probe_every_seconds, probe),
     }

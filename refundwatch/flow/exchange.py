@@ -296,4 +296,5 @@ class Exchanges:
 
 
 def _is_absolute(request: HttpRequest) -> bool:
-    return request.target.startswith("https://")
+    """Tell whether a request names its own host, in whatever scheme."""
+    return not request.target.startswith("/")

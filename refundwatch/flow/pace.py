@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 RETRY_CAP_SECONDS: Final = 600
 """What certainly was not executed is tried again at least this often."""
 
+LONGEST_ASKED_SECONDS: Final = 86_400
+"""The longest wait that a gateway can ask for; more is read as this."""
+
 FAR: Final = timedelta(days=365)
 _SPREAD: Final = 0.5
 _MOST_MARKS: Final = 100_000
@@ -47,6 +50,18 @@ class Pace:
         """Take the waits from the settings."""
         self._settings = settings
         self._clock = clock
+
+    @property
+    def longest_seconds(self) -> int:
+        """Give the longest wait before the next try or look of anything."""
+        settings = self._settings
+        longest = max(
+            *settings.backoff_seconds,
+            settings.in_flight_seconds,
+            settings.settle_delay_seconds,
+            LONGEST_ASKED_SECONDS,
+        )
+        return int(longest * (1 + _SPREAD)) + 1
 
     def retry_at(self, refund: Refund, at_least: float | None = None) -> datetime:
         """Say when a refund that was not executed is sent again.

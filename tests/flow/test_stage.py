@@ -5,15 +5,24 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import pytest
 
 from refundwatch.domain.refund import RefundState
+from refundwatch.sandbox.faults import REQUEST_FAULTS
 from tests.flow.fakes import settings
 from tests.flow.simloop import SimLoop, simulate
-from tests.flow.stage import StagePaths, Wire, a_sandbox, add_payment, rows_of
+from tests.flow.stage import (
+    StagePaths,
+    Wire,
+    a_sandbox,
+    add_payment,
+    counted,
+    rows_of,
+)
 from tests.flow.world import HOUR, World, open_world
 
 S = RefundState
@@ -146,7 +155,17 @@ def test_without_faults_everything_is_paid_out_once() -> None:
     simulate(partial(quiet_play, seed=1), 1)
 
 
-async def stormy_play(loop: SimLoop, profile: str, seed: int) -> tuple[int, int, int]:
+@dataclass
+class Tally:
+    """What a block of plays was really exposed to, and how it ended."""
+
+    refunds: int = 0
+    still_open: int = 0
+    deaths: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+
+
+async def stormy_play(loop: SimLoop, profile: str, seed: int, tally: Tally) -> None:
     play = Play(loop, profile, seed, wrong_amount=0.0, unknown_status=0.0)
     await play.open()
     await play.ask(6)
@@ -155,8 +174,11 @@ async def stormy_play(loop: SimLoop, profile: str, seed: int) -> tuple[int, int,
     await play.run_for(12 * HOUR)
     states = play.check()
     await play.close()
-    still_open = sum(states[state] for state in OPEN)
-    return sum(states.values()), still_open, play.deaths
+    tally.refunds += sum(states.values())
+    tally.still_open += sum(states[state] for state in OPEN)
+    tally.deaths += play.deaths
+    for model in play.sandbox.models.values():
+        tally.faults.update(counted(model))
 
 
 @pytest.mark.parametrize("profile", ["rough", "hostile"])
@@ -164,17 +186,16 @@ async def stormy_play(loop: SimLoop, profile: str, seed: int) -> tuple[int, int,
 def test_in_a_storm_of_faults_and_deaths_nothing_is_lost_or_doubled(
     profile: str, block: int
 ) -> None:
-    total = still_open = deaths = 0
+    tally = Tally()
     for seed in range(block * 5, block * 5 + 5):
         try:
-            one = simulate(partial(stormy_play, profile=profile, seed=seed), seed)
+            simulate(
+                partial(stormy_play, profile=profile, seed=seed, tally=tally), seed
+            )
         except BaseException as error:
             error.add_note(f"seed {seed}, profile {profile}")
             raise
-        total, still_open, deaths = (
-            total + one[0],
-            still_open + one[1],
-            deaths + one[2],
-        )
-    assert deaths > 0
-    assert still_open <= total * 0.05, (still_open, total)
+    assert tally.deaths > 0
+    assert tally.still_open <= tally.refunds * 0.05, tally
+    struck = [fault for fault in REQUEST_FAULTS if tally.faults[fault]]
+    assert len(struck) >= (6 if profile == "hostile" else 3), tally.faults

@@ -129,16 +129,15 @@ def test_read_never_sends_an_order() -> None:
     simulate(main)
 
 
-def test_credentials_go_to_the_configured_host_alone() -> None:
+@pytest.mark.parametrize("target", ["https://certs.test/c1", "http://127.0.0.1:9/c1"])
+def test_credentials_go_to_the_configured_host_alone(target: str) -> None:
     class Eager(Toy):
         def authorize(self, *args: Any) -> HttpRequest:
             raise AssertionError("credentials for a foreign host")
 
     async def main(loop: SimLoop) -> None:
         bank, path = Bank(), a_path(gateway=Eager())
-        ran = await exchanges(loop, bank, path).ask(
-            path, receive(path, "https://certs.test/c1")
-        )
+        ran = await exchanges(loop, bank, path).ask(path, receive(path, target))
 
         assert isinstance(ran.result, Received)
 
