@@ -162,10 +162,10 @@ def test_what_is_added_meanwhile_is_left_to_the_next_run(
         page = whole(call)
         assert isinstance(page, AuditPage)
         first = call.query == {"start": "0", "limit": "1"}
-        return page.model_copy(update={"size": 1000 if first else SIZE})
+        return page.model_copy(update={"size": 1500 if first else SIZE})
 
     hub.handlers["audit.read"] = growing
-    assert run("audit", "verify").out == f"size 1000\nroot {build_log(1000)[1]}\n"
+    assert run("audit", "verify").out == f"size 1500\nroot {build_log(1500)[1]}\n"
 
 
 def test_page_that_leads_nowhere_is_not_asked_for_again(

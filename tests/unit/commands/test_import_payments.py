@@ -274,6 +274,11 @@ def test_mapping_file_names_columns_and_settings(
     assert ran.code == 0, ran.err
     assert shop.kept["P1"]["account"] == "adyen-eu"
     assert shop.kept["P1"]["captured_minor"] == 250
+    other = write("psp,amount\nP2,2.50\n")
+    flags = ("--account", "stripe-uk", "--currency", "JPY")
+    ran = run("payments", "import", other, "--mapping", mapping, *flags)
+    assert ran.code == 1
+    assert "'2.50' has 2 decimals, JPY 0" in ran.err
 
 
 @pytest.mark.parametrize(
