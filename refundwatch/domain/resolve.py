@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from refundwatch.domain.events import (
     LookedUpAbsent,
@@ -44,6 +44,9 @@ class ResendSameKey:
     """Send the stored bytes again under the stored key."""
 
 
+_SET_BACK: Final = timedelta(hours=1)
+"""A send further ahead than this was stamped by a clock that was wrong."""
+
 AfterAbsence = (
     ResendSameKey | LookedUpAbsent | ProvenAbsent | RefusalConfirmed | Unresolvable
 )
@@ -75,7 +78,9 @@ def after_absence(
 ) -> AfterAbsence:
     """Say what follows when a look-up did not find the refund at `at`.
 
-    A gateway without look-up is asked here too: absence is all it can say.
+    A gateway without look-up is asked here too: absence is all it can say. A send
+    that the wall clock puts far into the future has no age; then two looks apart end
+    with people, and nothing else follows from them.
     """
     due_at = at + backoff(rules.backoff_seconds, refund.lookups + 1)
     if may_resend(refund, rules, elapsed_seconds):
@@ -86,18 +91,22 @@ def after_absence(
             return LookedUpAbsent(due_at=due_at, counts=False)
         return Unresolvable("no_lookup_outside_window")
     settled_at = _in_flight_until(refund, rules, at)
-    if at < settled_at:
+    ahead = settled_at - at > _SET_BACK
+    if at < settled_at and not ahead:
         return LookedUpAbsent(due_at=max(settled_at, due_at), counts=False)
-    if refund.refused_code is not None and not refund.refusal_may_be_echo:
+    plainly = refund.refused_code is not None and not refund.refusal_may_be_echo
+    if plainly and not ahead:
         return RefusalConfirmed()
     first = refund.negative_lookup_at
+    if first is not None and first > at:
+        first = None
     delay = timedelta(seconds=rules.settle_delay_seconds)
     if first is None or at - first < delay:
         again = (first or at) + delay
         return LookedUpAbsent(due_at=max(again, due_at), counts=True)
     if refund.refused_code is not None:
         return Unresolvable("refused_in_doubt")
-    if rules.complete_listing:
+    if rules.complete_listing and not ahead:
         return ProvenAbsent("absent_from_complete_listing", due_at=at)
     return Unresolvable("absent_outside_window")
 

@@ -332,11 +332,14 @@ def _look(
         return _ignored(refund, "refund:lookup:stale", "not_unknown")
     match event:
         case ev.LookedUpAbsent():
+            earlier = refund.negative_lookup_at
+            if earlier is not None and earlier > at:
+                # Stamped by a clock that was ahead: it is no look of the past.
+                earlier = None
             after = replace(
                 refund,
                 lookups=refund.lookups + 1,
-                negative_lookup_at=refund.negative_lookup_at
-                or (at if event.counts else None),
+                negative_lookup_at=earlier or (at if event.counts else None),
                 due_at=event.due_at,
             )
             return _moved(refund, after, "refund:lookup:absent")

@@ -733,6 +733,18 @@ class AuditNote(Command[None]):
 
 
 @dataclass(frozen=True, slots=True)
+class MendDueTimes(Command[int]):
+    """Make due now what only a wall clock that was ahead can have put off so far.
+
+    `longest_seconds` is the longest wait that anything queued, unknown or delivered
+    is ever given; returns how many rows were further off.
+    """
+
+    at: datetime
+    longest_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class TakeDueJobs(Command[tuple[str, ...]]):
     """Return the calendar jobs that are due and set their next time.
 

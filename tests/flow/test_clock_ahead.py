@@ -37,6 +37,7 @@ async def set_right(world: World, refund: Refund, *, restart: bool) -> Refund:
         world.kill()
         await world.restart()
     await run_for(world, 25 * HOUR)
+    assert {name for name, _ in world.log.problems} == {"clock_was_ahead"}
     return await world.row(refund)
 
 
@@ -63,7 +64,7 @@ def test_refund_of_a_clock_that_was_ahead_ends_within_a_day(
         assert after.state in ends
         assert len(world.bank.executed) <= 1
 
-    in_world(main, bank=Bank(acts=[act]))
+    in_world(main, bank=Bank(acts=[act]), quiet=False)
 
 
 def test_delivery_of_a_clock_that_was_ahead_is_looked_at_again() -> None:
@@ -86,4 +87,4 @@ def test_delivery_of_a_clock_that_was_ahead_is_looked_at_again() -> None:
 
         assert tries.fetchone()["tries"] > 3
 
-    in_world(main)
+    in_world(main, quiet=False)

@@ -9,12 +9,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from refundwatch.store.contract import TakeDueJobs
+from refundwatch.store.contract import MendDueTimes, TakeDueJobs
 from refundwatch.store.rows import micros
 from refundwatch.store.sql import named_queries
 from refundwatch.store.sqlite.registry import unit
 
 if TYPE_CHECKING:
+    from refundwatch.store.rows import SqlValue
     from refundwatch.store.sqlite.transaction import Transaction
 
 _SQL = named_queries("sqlite", "calendar")
@@ -32,3 +33,19 @@ def _take_due_jobs(tx: Transaction, command: TakeDueJobs) -> tuple[str, ...]:
             tx.change(_SQL["plan"], (name, following, now))
             taken.append(name)
     return tuple(taken)
+
+
+@unit(MendDueTimes)
+def _mend_due_times(tx: Transaction, command: MendDueTimes) -> int:
+    latest = command.at + timedelta(seconds=command.longest_seconds)
+    values: dict[str, SqlValue] = {
+        "at": micros(command.at),
+        "latest": micros(latest),
+    }
+    mended = tx.change(_SQL["mend_refunds"], values)
+    if mended:
+        tx.touch("send", "lookup")
+    items = tx.change(_SQL["mend_deliveries"], values)
+    if items:
+        tx.touch("inbox")
+    return mended + items

@@ -23,6 +23,7 @@ from refundwatch.domain.resolve import (
     backoff,
     safe_window_seconds,
 )
+from refundwatch.domain.transition import apply
 from tests.unit.domain.test_transition import T0, a_refund
 
 DAY = 86_400
@@ -163,3 +164,43 @@ def test_a_resend_never_leaves_the_window(
         assert elapsed < safe_window_seconds(window)
         assert not stuck
         assert not refused
+
+
+# --- a send that the wall clock puts into the future ---------------------------------
+
+AHEAD = replace(UNKNOWN, first_sent_at=T0 + at(DAY), last_sent_at=T0 + at(DAY))
+LATE = RULES.key_window_seconds
+
+
+def test_two_looks_end_with_people_though_the_send_lies_in_the_future() -> None:
+    first = after_absence(AHEAD, RULES, LATE, T0)
+    assert isinstance(first, LookedUpAbsent)
+    assert first.counts
+    assert first.due_at <= T0 + at(300)
+
+    looked = replace(AHEAD, negative_lookup_at=T0, lookups=1)
+    assert after_absence(looked, RULES, LATE, T0 + at(300)) == Unresolvable(
+        "absent_outside_window"
+    )
+
+
+@pytest.mark.parametrize("complete", [True, False])
+@pytest.mark.parametrize("code", [None, "expired_card"])
+def test_nothing_is_freed_or_sent_where_the_send_lies_in_the_future(
+    code: str | None, *, complete: bool
+) -> None:
+    rules = replace(RULES, complete_listing=complete)
+    looked = replace(AHEAD, negative_lookup_at=T0, lookups=1, refused_code=code)
+
+    assert isinstance(after_absence(looked, rules, LATE, T0 + at(300)), Unresolvable)
+
+
+def test_look_of_a_clock_that_was_ahead_is_no_look_of_the_past() -> None:
+    stamped = replace(UNKNOWN, negative_lookup_at=T0 + at(10 * DAY))
+    now = T0 + at(2 * DAY)
+
+    event = after_absence(stamped, RULES, LATE, now)
+
+    assert isinstance(event, LookedUpAbsent)
+    assert event.due_at <= now + at(300)
+    assert apply(stamped, event, now).after.negative_lookup_at == now
