@@ -72,7 +72,9 @@ def test_picking_nothing_imports_nothing_heavy(arguments: list[str]) -> None:
 def test_headless_front_end_does_not_import_textual(name: str) -> None:
     names = modules_after(name, "--help")
     assert FRONT_ENDS[name][0] in names
-    assert roots(names) & {"textual", "rich", "tui"} == set()
+    # structlog looks by itself whether rich is there, and the daemon logs with it.
+    looked_for = {"rich"} if name == "daemon" else set()
+    assert roots(names) & {"textual", "rich", "tui"} <= looked_for
 
 
 @pytest.mark.parametrize("name", standing(["refunds"]))
