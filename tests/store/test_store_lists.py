@@ -272,6 +272,7 @@ async def _by_cursor(
             store, text, limit=size, cursor=cursor, oldest_first=oldest_first
         )
         found += [row.refund.id for row in page.items]
+        assert len(found) == len(set(found))
         assert page.total is None
         cursor = page.next_cursor
         if cursor is None:
@@ -424,6 +425,25 @@ async def test_what_is_asked_often_is_read_in_order_from_an_index(
     assert any(index in step for step in plan), plan
     sorts = [step for step in plan if "TEMP B-TREE FOR ORDER BY" in step]
     assert not sorts or text.startswith(("request", "payment")), plan
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("age>3600s", False),
+        ("age>=1h", True),
+        ("age<60m", False),
+        ("age<=1h", True),
+        ("updated>30m", False),
+        ("updated>=30m", True),
+    ],
+)
+async def test_an_age_is_exact_to_the_second(
+    store: InlineStore, text: str, found: bool
+) -> None:
+    refund = await queued(store, at=NOW - timedelta(hours=1))
+    await drive(store, refund, ev.Held("person"), at=NOW - timedelta(minutes=30))
+    assert bool(await ids(store, text)) is found
 
 
 async def test_customers_are_never_searched(store: InlineStore) -> None:
