@@ -186,6 +186,13 @@ async def test_an_answer_asked_for_before_the_refusal_proves_nothing(
     assert (await connection(store)).paused == "unauthorized"
 
 
+async def test_a_refusal_of_a_clock_that_was_ahead_pauses_no_longer(
+    store: InlineStore,
+) -> None:
+    await record(store, (10**8, "unauthorized"), (5, "ok"))
+    assert (await connection(store)).paused is None
+
+
 @pytest.mark.parametrize(("status", "paused"), [(401, True), (402, False)])
 async def test_a_refusal_proves_credentials_unless_it_is_about_them(
     store: InlineStore, status: int, paused: bool

@@ -70,7 +70,11 @@ def record_call(
     ended_at = call.started_at + timedelta(milliseconds=call.duration_ms)
     gap = timedelta(microseconds=row["observation_gap_us"])
     seen = observe(state, Observation(ended_at, failure), gap)
-    paused = _pause_after(row["paused"], state, call)
+    since = state.last_failure_at
+    if since is not None and since > ended_at + gap:
+        # The clock was set back meanwhile: no call could begin after that refusal.
+        since = None
+    paused = _pause_after(row["paused"], since, call)
     _save(tx, call.connection, seen.state, paused)
     _count(tx, call.connection, seen)
     _follow_outage(tx, call, seen, at)
@@ -111,15 +115,15 @@ def _state_of(row: Row) -> HealthState:
 
 
 def _pause_after(
-    paused: str | None, state: HealthState, call: CallRecord
+    paused: str | None, since: datetime | None, call: CallRecord
 ) -> str | None:
     """Say whether the connection is paused after this call.
 
-    Only a call that began after the refusal speaks of the credentials as they are.
+    Only a call that began after the refusal, at `since`, speaks of the credentials as
+    they are.
     """
     if call.outcome == UNAUTHORIZED:
         return paused or UNAUTHORIZED
-    since = state.last_failure_at
     proves = (
         call.outcome in {"ok", "refused"}
         and call.status not in _DENIED_STATUS
