@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 S = RefundState
 
+CONTRADICTION: Final = "refund:gateway:contradiction"
+"""The audit kind of a word that speaks of something else than our row."""
+
 
 @dataclass(frozen=True, slots=True)
 class Move:
@@ -564,7 +567,7 @@ def contradiction(refund: Refund, evidence: Evidence) -> str | None:
 def _contradicted(
     refund: Refund, event: ev.GatewayWord, at: datetime, difference: str
 ) -> Applied:
-    kind = "refund:gateway:contradiction"
+    kind = CONTRADICTION
     if refund.state in FINAL or refund.state is S.REVIEW:
         if refund.last_status == difference:
             return _ignored(refund, kind, "repeat_or_older")

@@ -24,6 +24,7 @@ from refundwatch.store.sqlite.alarms import open_alarm
 from refundwatch.store.sqlite.health import record_call
 from refundwatch.store.sqlite.outside import (
     adopt_external,
+    book_beside,
     book_external,
     freeze_and_hold,
     over_captured,
@@ -77,6 +78,8 @@ def bring(
     adopt_external(tx, applied, at)
     stated = {**_stated(event, call), **(data or {})}
     tx.save_applied(applied, at, SYSTEM.id, stated)
+    if isinstance(event, GatewayWord):
+        book_beside(tx, applied, event, at)
     return applied
 
 

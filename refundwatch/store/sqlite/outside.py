@@ -12,21 +12,27 @@ from typing import TYPE_CHECKING, Final
 
 from refundwatch.domain.events import Held
 from refundwatch.domain.policy import SYSTEM
+from refundwatch.domain.refund import Word
+from refundwatch.domain.transition import CONTRADICTION
 from refundwatch.errors import InvariantBroken
 from refundwatch.store.rows import micros, refund_from_row
 from refundwatch.store.sql import named_queries
 from refundwatch.store.sqlite.alarms import open_alarm
-from refundwatch.store.sqlite.applying import OVER_CAPTURED
+from refundwatch.store.sqlite.applying import OVER_CAPTURED, reference_owner
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from refundwatch.domain.canonical import JsonValue
+    from refundwatch.domain.events import GatewayWord
     from refundwatch.domain.transition import Applied
     from refundwatch.store.rows import SqlValue
     from refundwatch.store.sqlite.transaction import Transaction
 
 _SQL = named_queries("sqlite", "outside")
+
+_PAID: Final = frozenset({Word.SUCCEEDED, Word.SETTLED})
+_CAME_BACK: Final = frozenset({Word.FAILED, Word.REVERSED})
 
 ALARM_ELSEWHERE: Final = "payment_refunded_elsewhere"
 ALARM_OVER_CAPTURED: Final = "payment_over_captured"
@@ -147,6 +153,29 @@ def adopt_external(tx: Transaction, applied: Applied, at: datetime) -> None:
     known = tx.one(_SQL["external_of_reference"], key)
     if known is not None and known["amount_minor"] == after.amount_minor:
         end_external_refund(tx, *key, at, "ours")
+
+
+def book_beside(
+    tx: Transaction, applied: Applied, said: GatewayWord, at: datetime
+) -> None:
+    """Book what the gateway made beside a refund and under its name, or its return.
+
+    A second execution contradicts the refund and moves it to people at most; the
+    money moved all the same.
+    """
+    refund, evidence = applied.after, said.evidence
+    reference, amount = evidence.gateway_reference, evidence.amount_minor
+    if reference is None or reference == refund.gateway_reference:
+        return
+    if applied.kind != CONTRADICTION or reference_owner(tx, refund, reference):
+        return
+    if said.word in _CAME_BACK:
+        end_external_refund(tx, refund.account, reference, at, "came_back")
+    here = evidence.payment_reference in {None, refund.payment_reference}
+    ours = here and evidence.currency == refund.currency
+    if said.word in _PAID and ours and amount is not None and amount > 0:
+        moved = ExternalRefund(refund.account, reference, refund.payment_id, amount, at)
+        book_external_refund(tx, moved, at)
 
 
 def _change_external(tx: Transaction, payment_id: str, amount_minor: int) -> None:
