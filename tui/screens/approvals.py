@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 
 from tui.desk import AWAITING
 from tui.screens.base import HubScreen
+from tui.widgets.refund_cells import WAITING_COLUMNS
 from tui.widgets.refund_list import RefundList
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class ApprovalsScreen(HubScreen):
             empty="Nothing waits for approval.",
             follows=False,
             order="oldest first",
+            columns=WAITING_COLUMNS,
         )
         yield rows.data_bind(HubScreen.hub, HubScreen.now)
 

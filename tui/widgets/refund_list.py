@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from rich.segment import Segment
 from rich.style import Style
-from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.message import Message
 from textual.reactive import reactive
@@ -23,6 +22,8 @@ from tui import format as f
 from tui import window as w
 from tui.columns import GAP, Column, cell, fit
 from tui.state import HubState
+from tui.widgets.list_keys import LIST_KEYS
+from tui.widgets.refund_cells import COLUMNS, tone_of, words_of
 from tui.widgets.styled import Styled
 
 if TYPE_CHECKING:
@@ -30,23 +31,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from textual import events
+    from textual.binding import BindingType
 
     from refundwatch.api.models import RefundPage, RefundView
 
 Ask = "Callable[[str, int, int], Awaitable[RefundPage]]"
 
-COLUMNS: Final = (
-    Column("state", "state", 21),
-    Column("amount", "amount", 16, right=True),
-    Column("age", "age", 6, 1, right=True),
-    Column("account", "account", 12, 2, grow=1),
-    Column("approvals", "yes", 3, 7),
-    Column("payment", "payment", 16, 4, grow=2),
-    Column("reason", "reason", 14, 5, grow=1),
-    Column("by", "requested by", 16, 8, grow=1),
-    Column("id", "refund", 12, 3, grow=3),
-    Column("note", "note", 16, 6, grow=1),
-)
 FRAME_LINES: Final = 2  # the head above the rows, the summary below them
 RELOAD_SECONDS: Final = 0.25
 FILTER_INVALID: Final = "value.filter_invalid"
@@ -69,43 +59,7 @@ class RefundList(ScrollView, Styled, can_focus=True, inherit_bindings=False):
         "list--cursor",
         "list--head",
     }
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j,down", "move(1)", "Down", show=False, id="list.down"),
-        Binding("k,up", "move(-1)", "Up", show=False, id="list.up"),
-        Binding(
-            "ctrl+d,pagedown", "half(1)", "Half a page", show=False, id="list.half_down"
-        ),
-        Binding(
-            "ctrl+u,pageup", "half(-1)", "Half a page up", show=False, id="list.half_up"
-        ),
-        Binding("g,home", "first", "First", show=False, id="list.first"),
-        Binding("G,end", "last", "Last", show=False, id="list.last"),
-        Binding(
-            "enter", "open", "Open", id="list.open", tooltip="Show the refund, whole."
-        ),
-        Binding(
-            "space",
-            "pause",
-            "Pause",
-            id="list.pause",
-            tooltip="Stop the list from moving; what is new is counted.",
-        ),
-        Binding(
-            "f",
-            "follow",
-            "Follow",
-            id="list.follow",
-            tooltip="Let go of the cursor and follow the newest.",
-        ),
-        Binding(
-            "y",
-            "copy",
-            "Copy id",
-            id="list.copy",
-            show=False,
-            tooltip="Copy the refund's id to the terminal's clipboard.",
-        ),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = LIST_KEYS
 
     hub: reactive[HubState] = reactive(HubState, layout=False)
     now: reactive[datetime | None] = reactive(None)
@@ -147,6 +101,7 @@ class RefundList(ScrollView, Styled, can_focus=True, inherit_bindings=False):
         empty: str,
         follows: bool = True,
         order: str = "newest first",
+        columns: tuple[Column, ...] = COLUMNS,
     ) -> None:
         """Ask `ask(filter, offset, limit)`; say `empty` when there is nothing.
 
@@ -166,7 +121,8 @@ class RefundList(ScrollView, Styled, can_focus=True, inherit_bindings=False):
         self._trouble: str | None = None
         self._notice: str | None = None
         self._moving = False
-        self._columns = fit(COLUMNS, 80)
+        self._every_column = columns
+        self._columns = fit(columns, 80)
         self._seen = (-1, -1)
 
     # --- what others may know -----------------------------------------------------
@@ -196,7 +152,7 @@ class RefundList(ScrollView, Styled, can_focus=True, inherit_bindings=False):
         """Fit columns and rows into the room there is now."""
         del event
         width = max(self.scrollable_content_region.width, 20)
-        self._columns = fit(COLUMNS, width - 1)
+        self._columns = fit(self._every_column, width - 1)
         height = max(self.size.height - FRAME_LINES, 1)
         self._show(w.resized(self._window, height))
 
@@ -354,47 +310,12 @@ class RefundList(ScrollView, Styled, can_focus=True, inherit_bindings=False):
         base = self.get_component_rich_style("list--cursor") if here else Style()
         parts: list[tuple[str, Style]] = [(">" if here else " ", base)]
         for column, wide in self._columns:
-            words = self._words(column.key, row)
+            words = words_of(column.key, row, self.now, ascii_only=self.ascii_only)
             text = cell(words, wide, right=column.right) + " " * GAP
-            parts.append((text, base + self._tone_of(column.key, row, here=here)))
+            parts.append(
+                (text, base + self.tone("" if here else tone_of(column.key, row)))
+            )
         return self._line(parts, width, base)
-
-    def _tone_of(self, key: str, row: RefundView, *, here: bool) -> Style:
-        if here:
-            return Style()
-        match key:
-            case "state":
-                return self.tone(f.TONES[row.state])
-            case "note":
-                return self.tone("ask")
-            case "id" | "payment" | "by":
-                return self.tone("dim")
-            case _:
-                return Style()
-
-    def _words(self, key: str, row: RefundView) -> str:
-        match key:
-            case "state":
-                return f.state(row.state, ascii_only=self.ascii_only)
-            case "amount":
-                return f.money(row.amount)
-            case "age":
-                return f.since(row.created_at, self.now) if self.now else ""
-            case "account":
-                return f.plain(row.account)
-            case "approvals":
-                needed = row.required_approvals
-                return f"{row.approvals}/{needed}" if needed else "-"
-            case "payment":
-                return f.plain(row.payment_reference)
-            case "reason":
-                return f.plain(row.reason_code)
-            case "by":
-                return f.plain(row.created_by)
-            case "note":
-                return f.plain(note(row))
-            case _:
-                return f.plain(row.id)
 
     def _summary(self, width: int) -> Strip:
         parts: list[tuple[str, Style]] = [(" ", Style())]
@@ -495,15 +416,6 @@ class RefundList(ScrollView, Styled, can_focus=True, inherit_bindings=False):
             self._go(w.placed(self._window, index))
             if again:
                 self.action_open()
-
-
-def note(row: RefundView) -> str:
-    """Give the one thing about a refund that somebody should know."""
-    if row.frozen:
-        return f"payment frozen: {row.frozen}"
-    if row.requires_action:
-        return "the payer must act"
-    return row.review_reason or row.hold_reason or row.refused_code or ""
 
 
 def _covers(window: w.Window, question: _Question, page: RefundPage) -> bool:
