@@ -37,14 +37,15 @@ class Watcher:
     async def next(self, *kinds: str) -> dict[str, Any]:
         """The next frame of these kinds; health comes at any time."""
         wanted = set(kinds) or ALL - {"health"}
-        while True:
-            message = await self.socket.receive(timeout=10)
-            assert message.type is WSMsgType.TEXT, message
-            frame: dict[str, Any] = message.json()
-            self.text += message.data
-            FRAME.validate(frame)
-            if frame["frame"] in wanted:
-                return frame
+        async with asyncio.timeout(10):
+            while True:
+                message = await self.socket.receive()
+                assert message.type is WSMsgType.TEXT, message
+                frame: dict[str, Any] = message.json()
+                self.text += message.data
+                FRAME.validate(frame)
+                if frame["frame"] in wanted:
+                    return frame
 
     async def end(self, seconds: float = 5) -> int | None:
         """The code with which the daemon closes."""

@@ -369,3 +369,25 @@ async def test_request_that_could_smuggle_another_is_refused(
     assert b"aiohttp" not in head
     assert json.loads(content)["code"] == "request.malformed"
     assert b"xxx" not in content
+
+
+async def test_refund_completes_while_three_hundred_connections_dawdle(
+    daemon: Living,
+) -> None:
+    host, port = daemon.service.addresses["webhooks"].split(":")
+    held = await asyncio.gather(
+        *(asyncio.open_connection(host, int(port)) for _ in range(300))
+    )
+    try:
+        for _, writer in held:
+            writer.write(b"POST /webhooks/stripe-uk HTTP/1.1\r\n")
+        assert daemon.sandbox is not None
+        daemon.sandbox.add_payment("stripe-uk", "pi_busy", 10_000, "GBP")
+        payment = await daemon.payment(10_000, gateway_reference="pi_busy")
+        refund = await daemon.refund(100, payment=payment)
+        await daemon.becomes(refund, "succeeded", 5)
+        standing = [not reader.at_eof() for reader, _ in held]
+        assert sum(standing) <= 100
+    finally:
+        for _, writer in held:
+            writer.close()
