@@ -76,9 +76,9 @@ class Originals:
                 await self._at.exchanges.note(ran.calls)
                 await self._hold(work.refund, "payment_missing", alarm=True)
                 return None
-            case PaymentUnreadable(untold=True):
+            case PaymentUnreadable(untold_in=str(currency)):
                 await self._at.exchanges.note(ran.calls)
-                await self._book(work, None)
+                await self._book(work, None, currency)
                 return await self._declared(work.refund)
             case PaymentUnreadable() | Silent():
                 await self._postpone(work.refund, ran)
@@ -86,14 +86,16 @@ class Originals:
             case _:
                 assert_never(ran.result)
 
-    async def _book(self, work: DueWork, read: PaymentRead | None) -> None:
+    async def _book(
+        self, work: DueWork, read: PaymentRead | None, currency: str | None = None
+    ) -> None:
         """Book what the gateway said; None marks the payment as declared by us."""
         command = RecordPaymentRead(
             at=self._at.clock.now(),
             payment_id=work.payment.id,
             captured_minor=read.captured_minor if read else None,
             refunded_minor=read.refunded_minor if read else None,
-            currency=read.currency if read else None,
+            currency=read.currency if read else currency,
             disputed=read.disputed if read else False,
         )
         await self._at.store.execute(command)

@@ -194,13 +194,14 @@ class PaymentRead:
 class PaymentUnreadable:
     """The payment could not be read; `missing` means the gateway does not know it.
 
-    `untold` means that it knows the payment and never says what was captured.
+    `untold_in` is the currency of a payment that it knows, where it says nothing of
+    what was captured; an order may name no currency, so it must be compared.
     """
 
     reason: str
     missing: bool = False
     unauthorized: bool = False
-    untold: bool = False
+    untold_in: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

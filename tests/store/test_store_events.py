@@ -328,6 +328,17 @@ async def test_what_was_read_replaces_what_was_declared(store: InlineStore) -> N
     assert await alarm_kinds(store) == []
 
 
+@pytest.mark.parametrize("captured", [None, 10_000])
+async def test_another_currency_is_believed_with_or_without_an_amount(
+    store: InlineStore, captured: int | None
+) -> None:
+    refund = await queued(store)
+    await read(store, refund.payment_id, captured, None, "JPY")
+    row = payment_row(store, refund.payment_id)
+    assert (row["knowledge"], row["frozen"]) == ("unread", "currency_mismatch")
+    assert await alarm_kinds(store) == ["payment_currency_mismatch"]
+
+
 async def test_less_captured_than_asked_for_freezes_and_holds(
     store: InlineStore,
 ) -> None:

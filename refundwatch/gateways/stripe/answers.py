@@ -202,7 +202,8 @@ def payment_of_charge(
     if doubt is not None:
         return PaymentUnreadable(doubt)
     if captured.amount_minor is None or captured.currency is None:
-        return PaymentUnreadable("no_captured_amount", untold=_is_untold(charge))
+        untold_in = refunded.currency if _is_untold(charge) else None
+        return PaymentUnreadable("no_captured_amount", untold_in=untold_in)
     taken = reading.text(charge, "status") != "failed"
     return PaymentRead(
         captured_minor=captured.amount_minor if taken else 0,

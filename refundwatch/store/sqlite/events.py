@@ -171,14 +171,14 @@ def _record_read(tx: Transaction, command: RecordPaymentRead) -> None:
     if command.disputed:
         freeze_and_hold(tx, payment_id, DISPUTED, at)
         open_alarm(tx, at, ALARM_DISPUTED, payment_id, detail={"source": "read"})
-    if command.captured_minor is None:
-        _mark_declared(tx, command)
-        return
     if command.currency not in {None, balance.currency}:
         # Its amounts count in other units: nothing of them may be booked here.
         freeze_and_hold(tx, payment_id, CURRENCY_DIFFERS, at)
         detail = {"stored": balance.currency, "read": command.currency or ""}
         open_alarm(tx, at, ALARM_CURRENCY, payment_id, detail=detail)
+        return
+    if command.captured_minor is None:
+        _mark_declared(tx, command)
         return
     _book_captured(tx, command, command.captured_minor)
     _book_refunded(tx, command)

@@ -297,7 +297,14 @@ def test_only_an_untouched_charge_without_the_field_is_left_to_our_word(
 ) -> None:
     operation = GATEWAY.read_payment(STRIPE, "ch_1", "EUR")
     result = result_of(operation, answer(200, UNTOLD | changes))
-    assert result == PaymentUnreadable("no_captured_amount", untold=untold)
+    currency = "EUR" if untold else None
+    assert result == PaymentUnreadable("no_captured_amount", untold_in=currency)
+
+
+def test_a_charge_left_to_our_word_still_tells_its_currency() -> None:
+    operation = GATEWAY.read_payment(STRIPE, "ch_1", "EUR")
+    result = result_of(operation, answer(200, UNTOLD | {"currency": "jpy"}))
+    assert result == PaymentUnreadable("no_captured_amount", untold_in="JPY")
 
 
 @pytest.mark.parametrize(
