@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 STALE_SECONDS: Final = 5
 RECENT: Final = 200
-TOUCHED: Final = 2000
+TOUCHED: Final = 500
 
 
 class Line(StrEnum):

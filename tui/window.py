@@ -135,6 +135,12 @@ def lost(window: Window, offset: int, page: RefundPage) -> Window:
     return window if fresh is None else fresh
 
 
+def covers(window: Window, offset: int, page: RefundPage) -> bool:
+    """Tell whether a page holds every visible line."""
+    end = offset + len(page.items)
+    return offset <= window.top and window.top + window.height <= end
+
+
 def touched(window: Window, newer: Mapping[str, RefundView]) -> Window:
     """Show newer versions of the loaded refunds where they stand."""
     rows = tuple(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from textual.pilot import Pilot
 
 SMALL, LARGE = (80, 24), (140, 45)
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = 15.0
 
 
 @pytest.fixture(autouse=True)

@@ -143,8 +143,8 @@ def test_acknowledged_alarm_is_shown_at_once() -> None:
 
 def test_what_is_remembered_of_refunds_is_bounded() -> None:
     state = HubState()
-    for number in range(1, 2300):
+    for number in range(1, 620):
         state = reduce(state, change(number, number))
-    assert len(state.touched) == 2000
+    assert len(state.touched) == 500
     assert len(state.recent) == 200
-    assert refund(2299).id in state.touched
+    assert refund(619).id in state.touched

@@ -34,6 +34,7 @@ class ConfirmScreen(Dialog[Proposal | None]):
         super().__init__()
         self._proposal = proposal
         self._seen = seen
+        self._changed: str | None = None
 
     @property
     def typed_amount(self) -> str | None:
@@ -83,8 +84,10 @@ class ConfirmScreen(Dialog[Proposal | None]):
         mine = self._proposal
         newer = self.hub.touched.get(mine.refund.id, mine.refund)
         if newer.seq > mine.refund.seq and not mine.is_about(newer):
-            return f"It changed meanwhile: it is now {newer.state_word}. Go back."
-        return self.hub.why_not()
+            # Kept, because the state remembers only the latest changes.
+            word = f.plain(newer.state_word)
+            self._changed = f"It changed meanwhile: it is now {word}. Go back."
+        return self._changed or self.hub.why_not()
 
     def _judge(self) -> None:
         fields = self.query("#dialog-amount")

@@ -23,6 +23,7 @@ from tui import window as w
 from tui.columns import GAP, Column, cell, fit
 from tui.state import HubState
 from tui.widgets.list_keys import LIST_KEYS
+from tui.widgets.list_words import summary
 from tui.widgets.refund_cells import COLUMNS, tone_of, words_of
 from tui.widgets.styled import Styled
 
@@ -125,8 +126,6 @@ class RefundList(ScrollView, Styled, can_focus=True, inherit_bindings=False):
         self._columns = fit(columns, 80)
         self._seen = (-1, -1)
 
-    # --- what others may know -----------------------------------------------------
-
     @property
     def chosen(self) -> RefundView | None:
         """Give the refund under the cursor as it is displayed."""
@@ -141,8 +140,6 @@ class RefundList(ScrollView, Styled, can_focus=True, inherit_bindings=False):
     def trouble(self) -> str | None:
         """Give what the daemon has against the filter or the question."""
         return self._trouble
-
-    # --- life -----------------------------------------------------------------------
 
     def on_mount(self) -> None:
         """Look for work four times a second."""
@@ -165,10 +162,6 @@ class RefundList(ScrollView, Styled, can_focus=True, inherit_bindings=False):
                 self._window = w.touched(self._window, hub.touched)
         self.refresh()
 
-    def watch_now(self) -> None:
-        """Let the ages go on."""
-        self.refresh()
-
     def watch_filter_text(self) -> None:
         """Begin anew for another filter; old rows stay until the daemon answers."""
         self._epoch += 1
@@ -178,8 +171,6 @@ class RefundList(ScrollView, Styled, can_focus=True, inherit_bindings=False):
         if self._paused is not None:
             self._paused = self.hub
         self._reload(force=True)
-
-    # --- asking ---------------------------------------------------------------------
 
     def _reload(self, *, force: bool = False) -> None:
         idle = self._asked is None
@@ -231,7 +222,7 @@ class RefundList(ScrollView, Styled, can_focus=True, inherit_bindings=False):
             return
         gone = self._window.cursor_id
         before = self._window
-        if not _covers(before, question, page):
+        if not w.covers(before, question.offset, page):
             self._window = w.lost(before, question.offset, page)
             self._dirty = True
         self._settle(before, w.lost(before, question.offset, page))
@@ -256,8 +247,6 @@ class RefundList(ScrollView, Styled, can_focus=True, inherit_bindings=False):
         # A filter that means nothing will not mean more by asking again.
         self._dirty = message.code != FILTER_INVALID
         self.refresh()
-
-    # --- showing ---------------------------------------------------------------------
 
     def _show(self, window: w.Window) -> None:
         self._window = window
@@ -319,32 +308,19 @@ class RefundList(ScrollView, Styled, can_focus=True, inherit_bindings=False):
 
     def _summary(self, width: int) -> Strip:
         parts: list[tuple[str, Style]] = [(" ", Style())]
-        for words, tone in self._said():
+        said = summary(
+            self._window,
+            self.hub,
+            paused=self._paused,
+            new_above=self._new_above,
+            trouble=self._trouble,
+            notice=self._notice,
+            order=self._order,
+            follows=self._follows,
+        )
+        for words, tone in said:
             parts.append((words + "  ", self.tone(tone)))
         return self._line(parts, width, Style())
-
-    def _said(self) -> list[tuple[str, str]]:
-        """Give what is to be said below the rows, the gravest first."""
-        said: list[tuple[str, str]] = []
-        if self._trouble is not None:
-            said.append((self._trouble, "bad"))
-        if not self.hub.live and self.hub.heard_at is not None:
-            said.append(("stale", "warn"))
-        if self._paused is not None:
-            new = self.hub.created - self._paused.created
-            moves = self.hub.changes - self._paused.changes
-            said.append((f"paused: {new} new, {moves} changes", "ask"))
-        if self._new_above:
-            said.append((f"{f.count(self._new_above)} new above, g goes there", "ask"))
-        if self._notice is not None:
-            said.append((self._notice, "ask"))
-        if self._window.total is not None:
-            at = self._window.cursor
-            place = f"{f.count(at + 1)} of " if at is not None else ""
-            said.append((f"{place}{f.count(self._window.total)}, {self._order}", "dim"))
-        if self._follows and self._window.cursor is None and self._window.total:
-            said.append(("following the newest", "dim"))
-        return said
 
     def _line(self, parts: list[tuple[str, Style]], width: int, rest: Style) -> Strip:
         if self.ascii_only:
@@ -352,8 +328,6 @@ class RefundList(ScrollView, Styled, can_focus=True, inherit_bindings=False):
         strip = Strip([Segment(text, style) for text, style in parts])
         strip = strip.adjust_cell_length(width, rest)
         return strip.apply_style(self.rich_style)
-
-    # --- keys ------------------------------------------------------------------------
 
     def _go(self, window: w.Window) -> None:
         self._notice = None
@@ -416,8 +390,3 @@ class RefundList(ScrollView, Styled, can_focus=True, inherit_bindings=False):
             self._go(w.placed(self._window, index))
             if again:
                 self.action_open()
-
-
-def _covers(window: w.Window, question: _Question, page: RefundPage) -> bool:
-    end = question.offset + len(page.items)
-    return question.offset <= window.top and window.top + window.height <= end
