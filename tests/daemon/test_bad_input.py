@@ -536,3 +536,17 @@ async def test_permission_is_checked_before_the_body_is_read(daemon: Living) -> 
     refused(answer, 403, "policy.role_missing")
     answer = await daemon.call("POST", REFUNDS, raw=b"nonsense", by=None)
     refused(answer, 401, "auth.required")
+
+
+async def test_crash_tells_nothing_of_the_inside(
+    daemon: Living, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(states: object) -> None:
+        raise ValueError("secret of jane@example.com")
+
+    monkeypatch.setattr("daemon.present.counts", broken)
+    answer = await daemon.call("GET", "/v1/refunds/states")
+    refused(answer, 500, "internal")
+    assert "jane" not in answer.content.decode() + str(daemon.log.lines)
+    assert daemon.hub.counters["api_crashes"] == 1
+    assert daemon.log.of("api:crash")[0]["error"] == "ValueError"
