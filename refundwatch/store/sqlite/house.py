@@ -26,7 +26,10 @@ from refundwatch.store.sql import named_queries
 from refundwatch.store.sqlite.registry import Reading, question, unit
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from refundwatch.domain.canonical import JsonValue
+    from refundwatch.store.contract import ConnectionSpec
     from refundwatch.store.rows import SqlValue
     from refundwatch.store.sqlite.transaction import Transaction
 
@@ -86,8 +89,27 @@ def _must_keep_busy_accounts(tx: Transaction) -> None:
 def _put_connections(tx: Transaction, command: OpenHouse) -> None:
     tx.change(_SQL["unconfigure_connections"])
     for position, path in enumerate(command.connections):
+        _must_not_resend_elsewhere(tx, path, command.at)
         values = (path.id, path.account, path.name, path.endpoint, position)
         tx.change(_SQL["put_connection"], values)
+
+
+def _must_not_resend_elsewhere(
+    tx: Transaction, path: ConnectionSpec, at: datetime
+) -> None:
+    """Let only look-ups and people decide what was asked at another endpoint.
+
+    A gateway may know a key at one endpoint alone (Adyen's regions): sent to another
+    one, the same bytes would be a second refund.
+    """
+    known = tx.one(_SQL["endpoint"], (path.id,))
+    if known is None or known["endpoint"] == path.endpoint:
+        return
+    for row in tx.every(_SQL["asked_over"], (path.id,)):
+        tx.change(_SQL["stick_key"], (row["id"],))
+        data = {"reason": "endpoint_changed", "connection": path.id}
+        kind = "refund:key:unprotected"
+        tx.append_to_refund(at, kind, SYSTEM.id, row["id"], data)
 
 
 def _must_equal(what: str, stored: str, given: str) -> None:

@@ -29,6 +29,17 @@ ON CONFLICT (name) DO UPDATE SET timezone = excluded.timezone, configured = 1
 -- name: unconfigure_connections
 UPDATE connection SET configured = 0
 
+-- name: endpoint
+SELECT endpoint FROM connection WHERE id = ?
+
+-- name: asked_over
+SELECT id FROM refund
+WHERE connection = ? AND state IN ('sending', 'unknown') AND key_stuck = 0
+ORDER BY id
+
+-- name: stick_key
+UPDATE refund SET key_stuck = 1 WHERE id = ?
+
 -- name: put_connection
 INSERT INTO connection (id, account, name, endpoint, position, configured)
 VALUES (?, ?, ?, ?, ?, 1)
