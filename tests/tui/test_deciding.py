@@ -262,3 +262,20 @@ async def test_detail_is_read_again_when_the_refund_changes(hub: Hub) -> None:
         await desk.sees("2026-11-24 12:00:00 UTC", "✓ paid out")
         await desk.press("escape")
         await desk.sees("oldest first")
+
+
+async def test_key_that_waited_since_before_the_dialog_never_reaches_it(
+    hub: Hub,
+) -> None:
+    async with opened(hub) as desk:
+        await waiting(desk)
+        waited = [Key("tab", "\t"), Key("enter", "\r"), Key("escape", None)]
+        await desk.press("a")
+        await desk.armed(ConfirmScreen)
+        for key in waited:
+            desk.app.post_message(key)
+        await desk.pilot.pause(0.2)
+        assert isinstance(desk.app.screen, ConfirmScreen)
+        assert hub.bodies == []
+        await desk.press("escape")
+        await desk.until(lambda: not isinstance(desk.app.screen, Dialog), "closed")
