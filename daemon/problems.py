@@ -13,6 +13,7 @@ from aiohttp import web
 
 from refundwatch.api.models import Problem
 from refundwatch.errors import RefundwatchError
+from refundwatch.flow.loops import trouble
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -170,7 +171,7 @@ def guard(hub: Hub) -> Callable[..., Awaitable[web.StreamResponse]]:
             )
             return render(error.status, code, detail, headers=_allowed(error))
         except Exception as error:  # noqa: BLE001 - the border of the daemon
-            hub.log.problem("api:crash", error=type(error).__name__, path=request.path)
+            hub.log.problem("api:crash", path=request.path, **trouble(error))
             hub.count("api_crashes")
             return render(500, "internal", "The daemon failed; its log says how.")
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from daemon.guard import Gatekeeper, read_body
+from refundwatch.flow.loops import trouble
 from refundwatch.gateways.contract import RawDelivery
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def _quiet(hub: Hub) -> Callable[..., Awaitable[web.StreamResponse]]:
             return web.Response(status=error.status)
         except Exception as error:  # noqa: BLE001 - the border of the daemon
             hub.count("webhook_crashes")
-            hub.log.problem("webhook:crash", error=type(error).__name__)
+            hub.log.problem("webhook:crash", **trouble(error))
             return web.Response(status=503)
 
     return quiet

@@ -549,4 +549,6 @@ async def test_crash_tells_nothing_of_the_inside(
     refused(answer, 500, "internal")
     assert "jane" not in answer.content.decode() + str(daemon.log.lines)
     assert daemon.hub.counters["api_crashes"] == 1
-    assert daemon.log.of("api:crash")[0]["error"] == "ValueError"
+    (line,) = daemon.log.of("api:crash")
+    assert (line["error"], line["path"]) == ("ValueError", "/v1/refunds/states")
+    assert str(line["place"]).startswith("test_bad_input.py:")
