@@ -232,7 +232,7 @@ def _denial(
 ) -> str | None:
     it = row.summary.refund
     if it.state not in states:
-        return f"The refund is {OPERATOR_WORDS[it.state]}."
+        return f"It is: {OPERATOR_WORDS[it.state]}."
     if action == "edit" and it.attempts:
         return "The refund was sent once; its content is fixed."
     if action == "cancel" and it.ambiguous:

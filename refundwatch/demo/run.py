@@ -43,7 +43,7 @@ class Stage:
     tally: Tally
 
     async def play(self, until: Callable[[], Awaitable[None]], keep: int) -> None:
-        """Ask and approve until `until` returns; the newest `keep` wait for others."""
+        """Ask and approve until `until` returns; the oldest `keep` wait for others."""
         stop = asyncio.Event()
         approvers = Approvers(
             self.folder.server, self.crew, self.settings.seed, self.tally

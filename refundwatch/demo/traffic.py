@@ -174,7 +174,7 @@ class Approvers:
     async def run(
         self, stop: asyncio.Event, pause: float, keep: int, *, to_end: bool
     ) -> None:
-        """Decide until told to stop, leaving the newest `keep` to others.
+        """Decide until told to stop, leaving the oldest `keep` to others.
 
         With `to_end` they go on until nothing waits, keeping nothing back.
         """
@@ -200,7 +200,7 @@ class Approvers:
                     "oldest_first": True,
                 },
             )
-            waiting = page.items[: max(len(page.items) - keep, 0)]
+            waiting = page.items[keep:]
             for refund in waiting:
                 await self._decide(ann, ben, refund)
         except ApiUnreachable:
