@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from refundwatch.errors import NotExpressible
 from refundwatch.flow.attempt import instruction_of
+from refundwatch.flow.earlier import Earlier
 from refundwatch.flow.exchange import order_of
 from refundwatch.flow.loops import Room
 from refundwatch.flow.originals import Original, Originals
@@ -41,6 +42,7 @@ class Dispatcher(Room[str]):
         super().__init__(equipment, equipment.settings.dispatch_concurrency)
         self._attempts = attempts
         self._originals = Originals(equipment)
+        self._earlier = Earlier(equipment)
         self._payments: set[str] = set()
 
     async def step(self) -> int:
@@ -79,7 +81,7 @@ class Dispatcher(Room[str]):
 
     async def _send(self, work: DueWork, path: ConnectionPath) -> None:
         original = await self._originals.ready(work, path)
-        if original is None:
+        if original is None or not await self._earlier.is_clear(work.refund, path):
             return
         request = await self._built(work.refund, path, original)
         if request is None or self.closing:
