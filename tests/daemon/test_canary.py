@@ -13,7 +13,8 @@ import structlog
 
 from daemon.logs import open_log
 from refundwatch.sandbox.stripe.signing import signature_header
-from tests.daemon.living import SECRETS, Living, living_with_gateways
+from tests.daemon.furnishing import SECRETS
+from tests.daemon.living import Living, living_with_gateways
 from tests.daemon.test_feed import watching
 
 if TYPE_CHECKING:

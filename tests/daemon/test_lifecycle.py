@@ -22,14 +22,8 @@ from daemon.wiring import wired
 from refundwatch.config import load_config
 from refundwatch.errors import StoreFailed, StoreLocked, StoreMismatch
 from refundwatch.store.sqlite.store import ThreadedStore
-from tests.daemon.living import (
-    ListLog,
-    config_text,
-    furnish,
-    gateways,
-    living,
-    until,
-)
+from tests.daemon.furnishing import config_text, furnish
+from tests.daemon.living import ListLog, gateways, living, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -9,7 +9,7 @@ import pytest
 from daemon.main import main
 from refundwatch.cli import main as cli
 from refundwatch.errors import RefundwatchError
-from tests.daemon.living import config_text, furnish
+from tests.daemon.furnishing import config_text, furnish
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,8 @@ from aiohttp import web
 
 from daemon import outlet
 from refundwatch.store.contract import ListAlarms, RaiseAlarm
-from tests.daemon.living import config_text, living, until
+from tests.daemon.furnishing import config_text
+from tests.daemon.living import living, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -16,7 +16,8 @@ from cryptography.x509.oid import NameOID
 
 from daemon.tls import server_context
 from refundwatch.errors import ConfigError
-from tests.daemon.living import config_text, living
+from tests.daemon.furnishing import config_text
+from tests.daemon.living import living
 
 if TYPE_CHECKING:
     from pathlib import Path

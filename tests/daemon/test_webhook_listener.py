@@ -280,7 +280,7 @@ connections_per_peer = 10
 @pytest.fixture
 async def narrow(tmp_path: Path) -> AsyncIterator[Living]:
     """A daemon with small limits at the public door."""
-    from tests.daemon.living import config_text
+    from tests.daemon.furnishing import config_text
 
     async with living(tmp_path, text=config_text(webhooks=LIMITS)) as found:
         yield found
