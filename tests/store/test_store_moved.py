@@ -1,4 +1,4 @@
-"""A key may be known at one endpoint alone: elsewhere it protects nothing."""
+"""Where and when a question was asked decides what may be done with it."""
 
 from __future__ import annotations
 
@@ -64,3 +64,15 @@ async def test_question_of_another_connection_is_left_alone(store: InlineStore) 
     await store.execute(MOVED)
 
     assert not (await row(store, refund)).key_stuck
+
+
+@pytest.mark.parametrize(("set_back", "left"), [(30, 0), (7_200, 1), (10**8, 1)])
+async def test_attempt_of_a_clock_that_was_ahead_is_asked_about(
+    store: InlineStore, set_back: int, left: int
+) -> None:
+    refund = await sending(store, at=after(set_back))
+
+    moved = await store.execute(AbandonAttempts(START, START, all_open=False))
+
+    assert len(moved) == left
+    assert (await row(store, refund)).state is (S.UNKNOWN if left else S.SENDING)

@@ -6,7 +6,8 @@ again; every load of a configuration is in the audit log with its digest.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
 
 from refundwatch.domain.events import ProcessDied
 from refundwatch.domain.policy import SYSTEM
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from refundwatch.store.sqlite.transaction import Transaction
 
 _SQL = named_queries("sqlite", "house")
+
+_SET_BACK: Final = timedelta(hours=1)
 
 
 @unit(OpenHouse)
@@ -125,7 +128,11 @@ def _abandon(tx: Transaction, command: AbandonAttempts) -> tuple[str, ...]:
     if command.all_open:
         rows, reason = tx.every(_SQL["sending"]), "process_died"
     else:
-        rows = tx.every(_SQL["lease_ended"], (micros(command.at),))
+        # One opened in the future was stamped by a clock that was ahead: its lease
+        # would not end for as long, and to ask is safe at any time.
+        ahead = micros(command.at + _SET_BACK)
+        moments = {"at": micros(command.at), "ahead": ahead}
+        rows = tx.every(_SQL["lease_ended"], moments)
         reason = "lease_ended"
     moved: list[str] = []
     for row in rows:

@@ -51,8 +51,8 @@ SELECT * FROM refund WHERE state = 'sending' ORDER BY last_sent_at, id
 
 -- name: lease_ended
 SELECT refund.* FROM attempt JOIN refund ON refund.id = attempt.refund_id
-WHERE attempt.closed_at IS NULL AND attempt.lease_until < ?
-  AND refund.state = 'sending'
+WHERE attempt.closed_at IS NULL AND refund.state = 'sending'
+  AND (attempt.lease_until < :at OR attempt.opened_at > :ahead)
 ORDER BY attempt.lease_until, refund.id
 
 -- name: close_attempt
