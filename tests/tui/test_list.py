@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from textual.events import Key
 
 from refundwatch.api import models as m
 from tests.tui.conftest import LARGE, SMALL, opened
@@ -122,6 +123,17 @@ async def test_filter_is_half_typed_without_an_error(hub: Hub) -> None:
         assert "means nothing" not in desk.grid()
         await desk.press("escape")
         await desk.sees("40, newest first")
+
+
+async def test_keys_that_follow_the_slash_at_once_are_the_filters(hub: Hub) -> None:
+    async with opened(hub) as desk:
+        await desk.press("2")
+        await desk.sees("40, newest first")
+        for key, character in (("slash", "/"), ("g", "g"), ("slash", "/"), ("f", "f")):
+            desk.app.post_message(Key(key, character))
+        line = desk.app.screen.query_one(FilterLine)
+        # A slash in it is text.
+        await desk.until(lambda: line.value == "g/f", "typed")
 
 
 async def test_filter_is_completed_from_what_is_known(hub: Hub) -> None:

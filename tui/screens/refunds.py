@@ -33,6 +33,8 @@ class RefundsScreen(HubScreen):
             id="refunds.filter",
             key_display="/",
             tooltip="Say which refunds are shown.",
+            # Before the list gets it, else a busy list gets what is typed after it too.
+            priority=True,
         ),
         Binding(
             "escape",
@@ -90,8 +92,10 @@ class RefundsScreen(HubScreen):
         self.query_one(FilterLine).value = ""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer to clear a filter only where there is one."""
+        """Offer to clear a filter only where there is one; a slash can be its text."""
         del parameters
+        if action == "filter":
+            return not isinstance(self.focused, FilterLine)
         if action == "clear":
             lines = self.query(FilterLine)
             return bool(lines and lines.first().value)
