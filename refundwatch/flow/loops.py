@@ -13,7 +13,7 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 from refundwatch.errors import RefundwatchError
-from refundwatch.store.contract import NextDue
+from refundwatch.store.contract import CloseAlarm, NextDue, RaiseAlarm
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -27,6 +27,8 @@ K = TypeVar("K", bound=Hashable)
 
 PARKED_SECONDS: Final = 60
 LONGEST_PARKED: Final = 10_000
+FAILURES_TO_ALARM: Final = 3
+ALARM_FAILS: Final = "job_fails"
 
 
 class Bell:
@@ -139,6 +141,8 @@ class Room(ABC, Generic[K]):
         self.closing = False
         self._looked_at: datetime | None = None
         self._parked: dict[K, float] = {}
+        self._failures: dict[K, int] = {}
+        self._untold: dict[K, dict[str, str] | None] = {}
 
     @abstractmethod
     async def step(self) -> int:
@@ -159,6 +163,7 @@ class Room(ABC, Generic[K]):
         try:
             while not stop.is_set():
                 self.bell.silence()
+                await self._tell()
                 if await self.step():
                     continue
                 await first_of(
@@ -252,7 +257,27 @@ class Room(ABC, Generic[K]):
         return max(min(waits), 0.0)
 
     def _job_ended(self, key: K, error: BaseException | None) -> None:
-        if error is not None:
+        if error is None:
+            if self._failures.pop(key, 0) >= FAILURES_TO_ALARM:
+                self._untold[key] = None
+        else:
             self.park(key)
             self.at.log.problem("job_failed", room=self.name, **trouble(error))
+            if len(self._failures) >= LONGEST_PARKED:
+                self._failures.clear()
+            self._failures[key] = self._failures.get(key, 0) + 1
+            if self._failures[key] == FAILURES_TO_ALARM:
+                self._untold[key] = trouble(error)
         self.bell.ring()
+
+    async def _tell(self) -> None:
+        """Call people where a job fails again and again, until it goes well."""
+        while self._untold:
+            key, detail = next(iter(self._untold.items()))
+            subject, now = f"{self.name}/{key}", self.at.clock.now()
+            if detail is None:
+                await self.at.store.execute(CloseAlarm(now, ALARM_FAILS, subject))
+            else:
+                alarm = RaiseAlarm(now, ALARM_FAILS, "critical", subject, detail)
+                await self.at.store.execute(alarm)
+            self._untold.pop(key, None)

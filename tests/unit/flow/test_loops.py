@@ -10,7 +10,7 @@ import pytest
 from refundwatch.errors import InvariantBroken
 from refundwatch.flow.lanes import Lanes
 from refundwatch.flow.loops import Jobs, Room, first_of, trouble
-from refundwatch.store.contract import Committed, NextDue
+from refundwatch.store.contract import CloseAlarm, Committed, NextDue, RaiseAlarm
 from tests.flow.fakes import FakePaths, FakeStore, LogBook, a_path, settings
 from tests.flow.simloop import START, SimClock, SimLoop, simulate
 
@@ -73,6 +73,14 @@ class Diary(Room[int]):
         await asyncio.sleep(self.work[key][1])
         del self.work[key]
         self.done.append((key, self.loop.time()))
+
+
+def told(diary: Diary) -> list[tuple[str, str]]:
+    """The alarms that the room raised and closed, by subject."""
+    store: Any = diary.at.store
+    kinds = (RaiseAlarm, CloseAlarm)
+    commands = [one for one in store.commands if isinstance(one, kinds)]
+    return [(type(one).__name__, one.subject) for one in commands]
 
 
 def run_for(diary: Diary, seconds: float) -> Any:
@@ -272,3 +280,22 @@ def test_trouble_names_kind_and_place_alone() -> None:
 
     assert told["error"] == "ValueError"
     assert told["place"].startswith("test_loops.py:")
+
+
+def test_job_that_fails_again_and_again_calls_people_until_it_goes_well() -> None:
+    async def main(loop: SimLoop) -> None:
+        diary = Diary(loop, {1: (0, 0), 2: (0, 0)})
+        diary.broken = {1}
+        stop = asyncio.Event()
+        room = asyncio.ensure_future(diary.run(stop))
+        await asyncio.sleep(100)
+        assert told(diary) == []
+        await asyncio.sleep(200)
+        assert told(diary) == [("RaiseAlarm", "diary/1")]
+        diary.broken = set()
+        await asyncio.sleep(100)
+        assert told(diary) == [("RaiseAlarm", "diary/1"), ("CloseAlarm", "diary/1")]
+        stop.set()
+        await room
+
+    simulate(main)
