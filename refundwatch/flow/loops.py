@@ -141,7 +141,7 @@ class Room(ABC, Generic[K]):
         self.closing = False
         self._looked_at: datetime | None = None
         self._parked: dict[K, float] = {}
-        self._failures: dict[K, int] = {}
+        self._broken_off: dict[K, int] = {}
         self._untold: dict[K, dict[str, str] | None] = {}
 
     @abstractmethod
@@ -163,7 +163,7 @@ class Room(ABC, Generic[K]):
         try:
             while not stop.is_set():
                 self.bell.silence()
-                await self._tell()
+                await self._call_people()
                 if await self.step():
                     continue
                 await first_of(
@@ -258,19 +258,19 @@ class Room(ABC, Generic[K]):
 
     def _job_ended(self, key: K, error: BaseException | None) -> None:
         if error is None:
-            if self._failures.pop(key, 0) >= FAILURES_TO_ALARM:
+            if self._broken_off.pop(key, 0) >= FAILURES_TO_ALARM:
                 self._untold[key] = None
         else:
             self.park(key)
             self.at.log.problem("job_failed", room=self.name, **trouble(error))
-            if len(self._failures) >= LONGEST_PARKED:
-                self._failures.clear()
-            self._failures[key] = self._failures.get(key, 0) + 1
-            if self._failures[key] == FAILURES_TO_ALARM:
+            if len(self._broken_off) >= LONGEST_PARKED:
+                self._broken_off.clear()
+            self._broken_off[key] = self._broken_off.get(key, 0) + 1
+            if self._broken_off[key] == FAILURES_TO_ALARM:
                 self._untold[key] = trouble(error)
         self.bell.ring()
 
-    async def _tell(self) -> None:
+    async def _call_people(self) -> None:
         """Call people where a job fails again and again, until it goes well."""
         while self._untold:
             key, detail = next(iter(self._untold.items()))
