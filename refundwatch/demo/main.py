@@ -7,6 +7,7 @@ process outlives it.
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 import tempfile
 from contextlib import AsyncExitStack
@@ -20,7 +21,7 @@ from refundwatch.demo.run import Stage
 from refundwatch.demo.sandbox_admin import SandboxAdmin
 from refundwatch.demo.settings import parse
 from refundwatch.demo.traffic import Tally
-from refundwatch.errors import DemoFailed
+from refundwatch.errors import DemoFailed, InvariantBroken
 
 if TYPE_CHECKING:
     from refundwatch.demo.folder import Folder
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 KEPT_FOR_YOU: Final = 12
 """How many refunds the simulated approvers leave to whoever watches."""
+
+ENDED: Final = 128 + signal.SIGTERM
+"""The exit code of a run that was told to stop, or whose terminal was closed."""
 
 SHORT_DRAIN_SECONDS: Final = 45.0
 """How long leaving may take where faults still have to be looked up."""
@@ -46,10 +50,14 @@ def main(argv: list[str]) -> int:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if any(folder.iterdir()):
                 raise DemoFailed(f"{folder} is not empty.")
-        return asyncio.run(_demo(prepare(folder, settings), settings))
+        try:
+            return asyncio.run(_demo(prepare(folder, settings), settings))
+        except asyncio.CancelledError:
+            return ENDED
 
 
 async def _demo(folder: Folder, settings: DemoSettings) -> int:
+    _end_tidily()
     async with AsyncExitStack() as stack:
         dashboard = None
         if not settings.headless:
@@ -63,6 +71,15 @@ async def _demo(folder: Folder, settings: DemoSettings) -> int:
         if dashboard is None:
             return await _headless(stage)
         return await _watched(stage, dashboard)
+
+
+def _end_tidily() -> None:
+    """Let a signal, or a terminal that is closed, leave nothing behind either."""
+    run = asyncio.current_task()
+    if run is None:
+        raise InvariantBroken("A demo runs in a task.")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, run.cancel)
 
 
 async def _headless(stage: Stage) -> int:

@@ -66,7 +66,11 @@ class Terminal:
         )
 
     def close(self) -> None:
+        """End the server, and take its socket away, which it leaves."""
+        path = self.tmux("display", "-p", "#{socket_path}").strip()
         self.tmux("kill-server")
+        if path:
+            Path(path).unlink(missing_ok=True)
 
     def screen(self) -> str:
         return self.tmux("capture-pane", "-p", "-t", "demo")
