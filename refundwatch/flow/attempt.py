@@ -238,8 +238,8 @@ class Attempts:
             case NotProcessed(reason=reason, retry_after_seconds=wait):
                 return self._not_executed(refund, reason, wait)
             case Unauthorized(reason=reason, session_expired=expired):
-                ended = order.line.session_may_have_ended(outcome)
-                if expired and ended:
+                # A permission that is refused says nothing against the session.
+                if expired and order.line.session_may_have_ended(outcome):
                     now = self._at.clock.now()
                     return NotExecuted(refund.fence, "session_expired", due_at=now)
                 return self._not_executed(refund, reason)

@@ -229,6 +229,23 @@ def test_expired_session_is_renewed_and_the_refund_goes_out_at_once() -> None:
     in_world(main, paths=(a_path(gateway=gateway),))
 
 
+def test_refused_permission_pauses_though_the_session_works_elsewhere() -> None:
+    gateway = Toy(replace(TOY, needs_session=True))
+
+    async def main(world: World) -> None:
+        await world.send("r-1", payment="pi_1")
+        world.bank.acts = [Act.DENIED]
+        refund = await world.send("r-2", payment="pi_2")
+
+        assert refund.state is S.QUEUED
+        rows = await world.store.read(ListConnections())
+        assert rows[0].paused == "unauthorized"
+        assert "connection_unauthorized" in await world.alarms()
+        assert world.bank.tokens == 1
+
+    in_world(main, paths=(a_path(gateway=gateway),))
+
+
 def test_session_that_cannot_be_opened_leaves_the_refund_unsent() -> None:
     gateway = Toy(replace(TOY, needs_session=True, reads_payment=False))
 
