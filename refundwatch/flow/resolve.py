@@ -132,7 +132,6 @@ class Resolver(Room[str]):
     # --- not found ---------------------------------------------------------------
 
     async def _absent(self, one: _Question, ran: Ran[Answer]) -> None:
-        self._failures.pop(one.refund.id, None)
         following = self._following(one)
         if isinstance(following, ResendSameKey):
             await self._resend(one.refund, ran)
@@ -142,6 +141,7 @@ class Resolver(Room[str]):
         applied = await self.at.store.execute(
             ApplyEvent(self.at.clock.now(), one.refund.id, following, ran.last_call)
         )
+        self._failures.pop(one.refund.id, None)
         if applied.after.state not in IN_FLIGHT:
             self._close(one.refund.id)
 
@@ -190,7 +190,9 @@ class Resolver(Room[str]):
             self.at.lanes.forget_health()
             self.at.log.event("resend_lost", refund=refund.id, reason=done.reason)
             await self._postpone(refund, None)
-        elif done.after.state not in IN_FLIGHT:
+            return
+        self._failures.pop(refund.id, None)
+        if done.after.state not in IN_FLIGHT:
             self._close(refund.id)
 
     # --- no answer ---------------------------------------------------------------

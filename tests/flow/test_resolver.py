@@ -11,25 +11,18 @@ import pytest
 
 from refundwatch.domain.policy import Principal, Role
 from refundwatch.domain.refund import RefundState
-from refundwatch.gateways.contract import Lookup
+from refundwatch.gateways.contract import EventKind
 from refundwatch.store.contract import LookUpNow
+from tests.flow import toy
 from tests.flow.fakes import a_path, settings
 from tests.flow.toy import DAY, TOY, Act, Bank, Toy
 from tests.flow.world import HOUR, World, in_world
 
 S = RefundState
 
-NO_WINDOW = Toy(replace(TOY, key_window_seconds=0))
-COMPLETE = Toy(replace(TOY, key_window_seconds=0, complete_listing=True))
-BLIND = Toy(
-    replace(
-        TOY,
-        lookup=Lookup.NONE,
-        reads_refund=False,
-        reads_payment=False,
-        polls_pending=False,
-    )
-)
+NO_WINDOW = Toy(toy.NO_WINDOW)
+COMPLETE = Toy(toy.COMPLETE)
+BLIND = Toy(toy.BLIND)
 
 
 # --- found --------------------------------------------------------------------------
@@ -248,6 +241,24 @@ def test_stop_while_looking_up_sends_nothing_again() -> None:
         assert (await world.row(refund)).state is S.UNKNOWN
 
     in_world(main, bank=Bank(acts=[Act.LOST_BEFORE]))
+
+
+@pytest.mark.parametrize("gateway", [Toy(), BLIND])
+def test_resend_that_is_refused_for_a_frozen_payment_is_tried_later_and_later(
+    gateway: Toy,
+) -> None:
+    async def main(world: World) -> None:
+        refund = await world.send()
+        item = {"kind": EventKind.DISPUTE_OPENED, "event": "d1", "payment": "pi_1"}
+        await world.hear(toy.delivery([item]))
+        asked = world.count_commands()
+        after = await world.walk(refund, 20 * HOUR)
+
+        assert after.state is S.UNKNOWN
+        assert len(world.bank.orders) == 1
+        assert 5 <= asked.count("ClaimRefund") <= 8
+
+    in_world(main, bank=Bank(acts=[Act.LOST_BEFORE]), paths=(a_path(gateway=gateway),))
 
 
 # --- not found, outside the window --------------------------------------------------

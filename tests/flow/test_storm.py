@@ -5,30 +5,49 @@ from __future__ import annotations
 import asyncio
 import random
 from functools import partial
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.flow import toy
+from tests.flow.fakes import a_path
 from tests.flow.simloop import SimLoop, simulate
 from tests.flow.toy import DAY, Act, Bank
 from tests.flow.truth import check_truth, watch_orders
 from tests.flow.world import World, in_world, open_world
+
+if TYPE_CHECKING:
+    from refundwatch.gateways.contract import Capabilities
 
 ANYTHING = [
     act
     for act in Act
     if act not in {Act.WRONG_AMOUNT, Act.WRONG_CURRENCY, Act.WRONG_PAYMENT, Act.EXPIRED}
 ]
+GATEWAYS = [
+    (toy.TOY, True),
+    (toy.NO_WINDOW, False),
+    (toy.COMPLETE, False),
+    (toy.BLIND, True),
+]
+"""What a gateway declares, and whether it honours keys: it never declares more."""
+
 READS = ["", "", "", "lost", "never", "500", "429 after 60"]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
+    gateway=st.sampled_from(GATEWAYS),
     acts=st.lists(st.sampled_from(list(Act)), max_size=12),
     reads=st.lists(st.sampled_from(READS), max_size=12),
 )
-def test_any_sequence_of_answers_ends_true(acts: list[Act], reads: list[str]) -> None:
+def test_any_sequence_of_answers_ends_true(
+    gateway: tuple[Capabilities, bool], acts: list[Act], reads: list[str]
+) -> None:
+    declared, honours_keys = gateway
+
     async def main(world: World) -> None:
         watch_orders(world)
         first = await world.a_refund("r-1")
@@ -44,7 +63,11 @@ def test_any_sequence_of_answers_ends_true(acts: list[Act], reads: list[str]) ->
         await world.walk(first, 3 * DAY)
         await check_truth(world, at_rest=False)
 
-    in_world(main)
+    in_world(
+        main,
+        bank=Bank(honours_keys=honours_keys),
+        paths=(a_path(gateway=toy.Toy(declared)),),
+    )
 
 
 class Storm:
@@ -53,11 +76,13 @@ class Storm:
     def __init__(self, loop: SimLoop, seed: int) -> None:
         self.loop = loop
         self.dice = random.Random(seed)
+        self.declared, self.honours_keys = GATEWAYS[seed % len(GATEWAYS)]
         self.deaths = 0
 
     async def run(self) -> None:
-        bank = Bank(latency=0.3)
-        world = await open_world(self.loop, bank)
+        bank = Bank(latency=0.3, honours_keys=self.honours_keys)
+        gateway = toy.Toy(self.declared)
+        world = await open_world(self.loop, bank, (a_path(gateway=gateway),))
         watch_orders(world)
         for number in range(8):
             await world.a_refund(

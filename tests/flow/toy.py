@@ -99,6 +99,17 @@ def heard_of(stated: dict[str, Any], source: str) -> Heard:
     return Heard(word, evidence)
 
 
+NO_WINDOW = replace(TOY, key_window_seconds=0)
+COMPLETE = replace(NO_WINDOW, complete_listing=True)
+BLIND = replace(
+    TOY,
+    lookup=Lookup.NONE,
+    reads_refund=False,
+    reads_payment=False,
+    polls_pending=False,
+)
+
+
 class Toy:
     """The adapter of the toy gateway."""
 
@@ -344,6 +355,7 @@ class Bank:
     reads: list[str] = field(default_factory=list)
     default: Act = Act.OK
     honours_keys: bool = True
+    key_life: float = DAY
     finds_after: float = 0.0
     executed: list[Executed] = field(default_factory=list)
     orders: list[Sent] = field(default_factory=list)
@@ -359,7 +371,7 @@ class Bank:
     latency: float = 0.0
     slow: dict[str, float] = field(default_factory=dict)
     on_order: Callable[[Sent], None] | None = None
-    answers: dict[str, tuple[bytes, HttpResponse]] = field(default_factory=dict)
+    answers: dict[str, tuple[bytes, HttpResponse, float]] = field(default_factory=dict)
     open_now: dict[str, int] = field(default_factory=dict)
     most_open: dict[str, int] = field(default_factory=dict)
     _late: set[asyncio.Task[None]] = field(default_factory=set)
@@ -421,7 +433,7 @@ class Bank:
             self._later(key, body, timeout_seconds + 20)
             await asyncio.sleep(timeout_seconds)
             raise NoAnswerError("timeout")
-        known = self.answers.get(key) if self.honours_keys else None
+        known = self._known(key)
         if known is not None:
             assert known[0] == body, "another body under one key"
             answer = known[1]
@@ -436,10 +448,18 @@ class Bank:
             return HttpResponse(200, {}, b"<html>")
         return answer
 
+    def _known(self, key: str) -> tuple[bytes, HttpResponse, float] | None:
+        """Remember the first answer under a key, as long as keys live here."""
+        known = self.answers.get(key)
+        if known is None or not self.honours_keys:
+            return None
+        alive = asyncio.get_running_loop().time() - known[2] <= self.key_life
+        return known if alive else None
+
     def _later(self, key: str, body: bytes, seconds: float) -> None:
         async def late() -> None:
             await asyncio.sleep(seconds)
-            if key not in self.answers or not self.honours_keys:
+            if self._known(key) is None:
                 self._execute(Act.OK, key, body)
 
         task = asyncio.ensure_future(late())
@@ -448,15 +468,16 @@ class Bank:
 
     def _execute(self, act: Act, key: str, body: bytes) -> HttpResponse:
         order = json.loads(body)
+        now = asyncio.get_running_loop().time()
         if act in _REFUSALS:
             code, echo = _REFUSALS[act]
             told = json.dumps({"code": code, "echo": echo}).encode()
             answer = HttpResponse(422, {}, told)
-            self.answers[key] = (body, answer)
+            self.answers[key] = (body, answer, now)
             return answer
         if act is Act.STORED_ERROR:
             answer = HttpResponse(500, {"x-replayed": "yes"}, b"{}")
-            self.answers[key] = (body, answer)
+            self.answers[key] = (body, answer, now)
             return answer
         made = Executed(
             id=f"re_{len(self.executed) + 1}",
@@ -466,12 +487,12 @@ class Bank:
             amount=order["amount"],
             currency=order["currency"],
             status="pending" if act is Act.PENDING else "succeeded",
-            at=asyncio.get_running_loop().time(),
+            at=now,
         )
         self.executed.append(made)
         answer = HttpResponse(200, {}, json.dumps(_lied(made.told(), act)).encode())
         truth = HttpResponse(200, {}, json.dumps(made.told()).encode())
-        self.answers[key] = (body, answer if act not in _LIES else truth)
+        self.answers[key] = (body, answer if act not in _LIES else truth, now)
         return answer
 
     # --- reads --------------------------------------------------------------------

@@ -197,6 +197,18 @@ class World:
         self.store.read = counted  # type: ignore[method-assign]
         return asked
 
+    def count_commands(self) -> list[str]:
+        """Count the commands given to the store from now on, by name."""
+        given: list[str] = []
+        original = self.store.execute
+
+        async def counted(command: Any) -> Any:
+            given.append(type(command).__name__)
+            return await original(command)
+
+        self.store.execute = counted  # type: ignore[method-assign]
+        return given
+
     def rebuild(self) -> None:
         """Build the rooms anew, as a daemon that starts again on the same store."""
         self.life = {"alive": True}
