@@ -201,9 +201,18 @@ def test_without_a_usable_key_nothing_can_be_verified(secrets: tuple[str, ...]) 
     assert verdict == Unverifiable("no_usable_secret")
 
 
-def test_an_item_of_another_merchant_account_is_forged() -> None:
-    other = envelope(signed(merchantAccountCode="Other"))
-    assert receive(other, SECRET) == Forged("merchant_account")
+def test_an_item_of_another_merchant_account_is_taken_and_moves_nothing() -> None:
+    other = signed(merchantAccountCode="Other")
+    verdict = receive(envelope(other, signed()), SECRET)
+
+    assert isinstance(verdict, Received)
+    stranger, ours = verdict.events
+    assert stranger.kind is EventKind.OTHER
+    assert stranger.type == "other_merchant_account"
+    assert (stranger.word, stranger.evidence) == (None, None)
+    assert stranger.payment_reference is None
+    assert stranger.dedupe_id != ours.dedupe_id
+    assert ours.word is Word.SUCCEEDED
 
 
 @pytest.mark.parametrize("mode", ["live", "sandbox"])
