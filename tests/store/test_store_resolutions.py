@@ -7,6 +7,7 @@ import pytest
 from refundwatch.domain.decision import Verdict
 from refundwatch.domain.events import Resolution
 from refundwatch.domain.refund import RefundState, Word
+from refundwatch.errors import TextInvalid
 from refundwatch.store.contract import CloseDelivery
 from tests.making import ANN, CAT, OLA, decide, make_payment, make_refund
 from tests.store.driving import drive, in_review, word
@@ -38,12 +39,26 @@ async def test_word_of_the_gateway_voids_what_was_said_before_it(
     heard = await drive(store, refund, word(Word.SUCCEEDED, gateway_reference="re_1"))
     assert heard.state is S.REVIEW
 
-    second = await say(store, refund, ANN, ending)
+    named = {"evidence": {"gateway_reference": "re_1"}}
+    second = await say(store, refund, ANN, ending, **named)
 
     assert second.waiting_for == 1
     assert second.refund.state is S.REVIEW
-    third = await say(store, refund, CAT, ending)
+    third = await say(store, refund, CAT, ending, **named)
     assert third.waiting_for == 0
+
+
+@pytest.mark.parametrize("evidence", [{}, {"gateway_reference": "re_2"}])
+async def test_what_the_gateway_knows_is_sent_again_only_by_its_name(
+    store: InlineStore, evidence: dict[str, str]
+) -> None:
+    refund = await in_review(store, await make_refund(store))
+    await drive(store, refund, word(Word.SUCCEEDED, gateway_reference="re_1"))
+
+    with pytest.raises(TextInvalid, match="re_1"):
+        await say(store, refund, OLA, Resolution.RESEND, evidence=evidence)
+
+    assert value(store, "SELECT count(*) FROM decision") == 0
 
 
 async def test_repeated_word_of_the_gateway_voids_nothing(store: InlineStore) -> None:

@@ -34,7 +34,8 @@ def resolve(tx: Transaction, case: Case) -> Decided:
 
     Raises:
         StateConflict: the refund is not in review.
-        TextInvalid: no ending, or a reference that is another refund's.
+        TextInvalid: no ending, a reference that is another refund's, or a resend
+            that does not name the reference that the gateway gave it.
     """
     command, refund = case.command, case.refund
     if command.resolution is None:
@@ -42,6 +43,7 @@ def resolve(tx: Transaction, case: Case) -> Decided:
     if refund.state is not S.REVIEW:
         raise StateConflict(refund.id, refund.state, "resolve")
     _must_be_free(tx, case)
+    _must_know_what_is_known(case)
     first = not same_word(tx, case)
     data = record(tx, case)
     if first:
@@ -79,6 +81,21 @@ def _must_be_free(tx: Transaction, case: Case) -> None:
     if owner is not None:
         raise TextInvalid(
             f"Gateway reference {reference[:64]!a} belongs to refund {owner['id']}.",
+            field="evidence",
+        )
+
+
+def _must_know_what_is_known(case: Case) -> None:
+    """Refuse to send again, unnamed, what the gateway has a reference of.
+
+    Whoever takes it for not executed must have seen it.
+    """
+    known, said = case.refund.gateway_reference, case.command.evidence.get(_REFERENCE)
+    resends = case.command.resolution is ev.Resolution.RESEND
+    if resends and known is not None and said != known:
+        raise TextInvalid(
+            f"The gateway knows this refund as {known}: name it as the evidence's "
+            f"{_REFERENCE} to send it again all the same.",
             field="evidence",
         )
 
