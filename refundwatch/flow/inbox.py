@@ -161,10 +161,8 @@ class Inbox(Room[int]):
         if must_be_read(job.item, path):
             borne_out = await self._borne_out(job, path)
             if borne_out is None and not last:
-                due_at = self.at.pace.after_tries(
-                    str(job.delivery_id), job.tries, cap_seconds=RETRY_CAP_SECONDS
-                )
-                await self._postpone(job, "unmatched", due_at)
+                again = timedelta(seconds=RETRY_CAP_SECONDS)
+                await self._postpone(job, "unmatched", self.at.clock.now() + again)
                 return
             if not borne_out:
                 await self._unconfirmed(job, _subject(job))
@@ -377,10 +375,9 @@ class Inbox(Room[int]):
         external: bool = False,
         believed: bool = True,
     ) -> None:
-        now = self.at.clock.now()
-        await self.at.store.execute(
-            CloseDelivery(now, job.delivery_id, reason, external, believed)
-        )
+        one, now = job.delivery_id, self.at.clock.now()
+        closing = CloseDelivery(now, one, reason, external, believed)
+        await self.at.store.execute(closing)
 
 
 def _named(item: DeliveryItem, evidence: Evidence, refund: Refund) -> Evidence:
