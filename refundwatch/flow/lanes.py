@@ -96,13 +96,17 @@ class Lanes:
     def choose(self, account: str) -> ConnectionPath | None:
         """Give the first usable connection of an account that has a place free.
 
-        One that is not down goes before one that is; None when there is none now.
+        One that is down is used only where none is well, not where one is busy; None
+        when there is none now.
         """
         usable = [
-            path for path in self._paths.of_account(account) if self._usable(path)
+            path
+            for path in self._paths.of_account(account)
+            if not self._is_paused(path) and not self.is_resting(path)
         ]
         well = [path for path in usable if not self._is_down(path)]
-        return next(iter(well or usable), None)
+        free = (path for path in well or usable if not self.lane(path).locked())
+        return next(free, None)
 
     def of_refund(self, refund: Refund) -> ConnectionPath | None:
         """Give the connection a sent refund is asked about: its own, else the first."""
@@ -124,11 +128,6 @@ class Lanes:
         """Give the accounts over which nothing can be sent now."""
         accounts = {path.account.name for path in self._paths.all()}
         return frozenset(name for name in accounts if self.choose(name) is None)
-
-    def _usable(self, path: ConnectionPath) -> bool:
-        return not (
-            self.is_resting(path) or self._is_paused(path) or self.lane(path).locked()
-        )
 
     def _is_paused(self, path: ConnectionPath) -> bool:
         row = (self._health or {}).get(path.id)

@@ -76,6 +76,18 @@ def test_connection_that_is_down_is_the_last_choice() -> None:
     simulate(main)
 
 
+def test_busy_connection_is_waited_for_while_the_other_is_down() -> None:
+    async def main(loop: SimLoop) -> None:
+        made = await lanes(loop, spare={"down_since": START})
+        await made.lane(MAIN).acquire()
+        await made.lane(MAIN).acquire()
+        assert made.choose("toy-eu") is None
+        made.lane(MAIN).release()
+        assert made.choose("toy-eu") is MAIN
+
+    simulate(main)
+
+
 def test_resting_connection_gets_nothing_until_its_rest_ends() -> None:
     async def main(loop: SimLoop) -> None:
         made = await lanes(loop)
