@@ -246,6 +246,21 @@ def test_refused_permission_pauses_though_the_session_works_elsewhere() -> None:
     in_world(main, paths=(a_path(gateway=gateway),))
 
 
+def test_session_that_is_refused_from_the_first_pauses_the_connection() -> None:
+    gateway = Toy(replace(TOY, needs_session=True, reads_payment=False))
+
+    async def main(world: World) -> None:
+        refund = await world.send()
+
+        assert refund.state is S.QUEUED
+        assert world.bank.tokens == 1
+        rows = await world.store.read(ListConnections())
+        assert rows[0].paused is not None
+
+    bank = Bank(default=Act.EXPIRED)
+    in_world(main, bank=bank, paths=(a_path(gateway=gateway),))
+
+
 def test_session_that_cannot_be_opened_leaves_the_refund_unsent() -> None:
     gateway = Toy(replace(TOY, needs_session=True, reads_payment=False))
 
