@@ -123,16 +123,14 @@ class _Order:
             raise NeverSentError("lease_too_short")
         self.may_have_left = True
 
-    def calls(self) -> tuple[CallRecord | None, list[CallRecord]]:
-        """Give the order's own exchange, and the others (a token, a read)."""
-        own = None
-        others = []
-        for call in self.line.calls:
-            if own is None and call.operation == self.claimed.operation:
-                own = call
-            else:
-                others.append(call)
-        return own, others
+    def calls(self) -> tuple[list[CallRecord], list[CallRecord], list[CallRecord]]:
+        """Give the exchanges before the order (a token), its own, and those after."""
+        made = self.line.calls
+        operations = [call.operation for call in made]
+        if self.claimed.operation not in operations:
+            return made, [], []
+        at = operations.index(self.claimed.operation)
+        return made[:at], made[at : at + 1], made[at + 1 :]
 
 
 class Attempts:
@@ -266,14 +264,22 @@ class Attempts:
     async def _record(
         self, refund: Refund, event: AttemptEvent, order: _Order
     ) -> Applied:
-        """Record the outcome first: whatever else is noted can be lost."""
-        call, others = order.calls()
-        applied = await self._at.store.execute(
-            ApplyEvent(self._at.clock.now(), refund.id, event, call)
-        )
+        """Record what was observed in its order: the last word is the health's.
+
+        The outcome is recorded even when what came before it cannot be.
+        """
+        before, own, after = order.calls()
+        try:
+            await self._at.exchanges.note(before)
+        finally:
+            applied = await self._at.store.execute(
+                ApplyEvent(
+                    self._at.clock.now(), refund.id, event, own[0] if own else None
+                )
+            )
         if applied.after.state not in IN_FLIGHT:
             self._at.ages.forget(refund.id)
-        await self._at.exchanges.note(others)
+        await self._at.exchanges.note(after)
         if order.short_of_funds:
             await self._warn_of_funds(refund)
         return applied

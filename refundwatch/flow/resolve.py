@@ -93,6 +93,7 @@ class Resolver(Room[str]):
             one = _Question(refund, path, self.at.clock.now())
             ran = await self._asked(one)
             self.at.lanes.obey(path, ran.calls)
+            await self.at.exchanges.note(ran.calls[:-1])
             match ran.result:
                 case Found(matches=matches) if matches:
                     await self._adopt(one, matches, ran)
@@ -104,7 +105,6 @@ class Resolver(Room[str]):
                     await self._postpone(refund, ran.last_call)
                 case _:
                     assert_never(ran.result)
-            await self.at.exchanges.note(ran.calls[:-1])
 
     async def _asked(self, one: _Question) -> Ran[Answer]:
         """Ask by our reference; a gateway that cannot be asked knows of nothing."""
