@@ -61,9 +61,10 @@ async def acknowledge(client: ApiClient, arguments: Namespace) -> int:
     if arguments.json:
         emit_json(view)
         return 0
+    seen = f"seen by {view.acknowledged_by or '-'}"
     emit(
-        f"{view.id} {view.kind} {view.subject}: {_state(view)} by "
-        f"{view.acknowledged_by or '-'}"
+        f"{view.id} {view.kind} {view.subject}: "
+        f"{seen if view.closed_at is None else f'closed, {seen}'}"
     )
     if view.detail:
         emit(json.dumps(view.detail, ensure_ascii=False, sort_keys=True))

@@ -22,7 +22,7 @@ def main(argv: list[str]) -> int:
     )
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, work, summary in (
-        ("check", check, "Say whether it can be used, or where it cannot"),
+        ("check", check, "Say whether it can be read, or where it cannot"),
         ("show", show, "Show every value and where it comes from"),
         ("path", path, "Show where it is looked for"),
     ):
@@ -52,6 +52,7 @@ def check(arguments: Namespace) -> int:
         return 0
     emit(f"{config.path}: good, {config.instance} ({config.mode})")
     emit(f"accounts: {', '.join(accounts)}")
+    say("Secrets and gateways are tried by refundwatch daemon --check-config.")
     return 0
 
 

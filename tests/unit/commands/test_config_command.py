@@ -20,6 +20,12 @@ def test_good_configuration_is_said_to_be_good(run: Callable[..., Ran]) -> None:
     assert "good, refunds.shop.example (live)" in ran.out
 
 
+def test_check_says_who_tries_what_it_does_not_open(run: Callable[..., Ran]) -> None:
+    ran = run("config", "check", "--config", str(EXAMPLE))
+    assert "daemon --check-config" in ran.err
+    assert run("config", "check", "--json", "--config", str(EXAMPLE)).err == ""
+
+
 def test_broken_configuration_names_file_line_and_key(
     run: Callable[..., Ran], write: Callable[..., str]
 ) -> None:
