@@ -219,7 +219,7 @@ def handshake(daemon: Living) -> bytes:
 async def test_reader_that_stalls_is_closed_and_holds_up_nobody(
     daemon: Living, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed, "SEND_SECONDS", 0.3)
+    monkeypatch.setattr(feed, "SEND_SECONDS", 1.0)
     loop = asyncio.get_running_loop()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stalling:
         stalling.setblocking(False)
@@ -228,14 +228,22 @@ async def test_reader_that_stalls_is_closed_and_holds_up_nobody(
         await loop.sock_sendall(stalling, handshake(daemon))
         async with watching(daemon) as quick:
             await quick.next("snapshot")
+            last = asyncio.get_running_loop().create_future()
+
+            async def read_on() -> None:
+                seen = -1
+                while not last.done() or seen < last.result():
+                    seen = (await quick.next("change"))["seq"]
+
+            reading = asyncio.create_task(read_on())
             for _ in range(6):
                 await notes(daemon, 300)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(20):
                 while not daemon.hub.counters["feed_slow_readers"]:
                     await notes(daemon, 100)
-            seq = len(daemon.kinds()) - 1
-            while (await quick.next("change"))["seq"] < seq:
-                pass
+            last.set_result(len(daemon.kinds()))
+            await notes(daemon, 1)
+            await reading
         content = b""
         while part := await asyncio.wait_for(loop.sock_recv(stalling, 65_536), 10):
             content += part
