@@ -7,7 +7,9 @@ second screens are told; a decision is sent only after its confirmation, once.
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import threading
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
 
 PAINT_SECONDS = 0.1
 RESTART_SECONDS = 5.0
+LEAVE_SECONDS = 5.0
 CLIPBOARD_LIMIT_BYTES = 70_000
 Severity = Literal["information", "warning", "error"]
 
@@ -126,6 +129,8 @@ class Dashboard(App[None]):
         self.register_theme(look.LIVE)
         self.theme = look.SANDBOX.name
 
+        self.owns_process = False
+
     # --- life -----------------------------------------------------------------------
 
     async def on_mount(self) -> None:
@@ -146,7 +151,13 @@ class Dashboard(App[None]):
         await self._stack.aclose()
 
     def _ended(self, number: signal.Signals) -> None:
-        self.exit(return_code=128 + number)
+        """Leave; a terminal that is gone must not hold the process for ever."""
+        code = 128 + number
+        if self.owns_process:
+            late = threading.Timer(LEAVE_SECONDS, os._exit, (code,))
+            late.daemon = True
+            late.start()
+        self.exit(return_code=code)
 
     @work(exclusive=True, group="feed", exit_on_error=False)
     async def _follow(self) -> None:

@@ -48,6 +48,7 @@ def main(argv: list[str]) -> int:
         return 0
     refuse_blind(os.environ)
     app = _app(config, ascii_only=ascii_only)
+    app.owns_process = True
     app.run()
     return app.return_code or 0
 
