@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from daemon.blame import blaming
+from daemon.blame import at_fault, blaming
 from refundwatch.config import resolve_secret
-from refundwatch.errors import ConfigError
 from refundwatch.flow.ports import ConnectionPath
 from refundwatch.gateways.contract import AccountView, Credentials
 from refundwatch.gateways.registry import gateway
@@ -122,13 +121,14 @@ def _credentials(
 def _check_settings(config: Config, account: AccountConfig, adapter: Gateway) -> None:
     known = adapter.capabilities.settings + adapter.capabilities.optional_settings
     given = {_plain(name) for name in account.settings}
-    where = f"{config.path}: accounts.{account.name}.settings"
+    where = f"accounts.{account.name}.settings"
     for name in adapter.capabilities.settings:
         if _plain(name) not in given:
-            raise ConfigError(f"{where}: {name} is missing", field=f"{name}")
+            raise at_fault(config, f"{where}.{name}", "is missing")
     for name in account.settings:
         if _plain(name) not in {_plain(one) for one in known}:
-            raise ConfigError(f"{where}: {name} is not known to {account.gateway}")
+            message = f"is not known to {account.gateway}"
+            raise at_fault(config, f"{where}.{name}", message)
 
 
 def _check_credentials(
@@ -137,17 +137,15 @@ def _check_credentials(
     connection: ConnectionConfig,
     adapter: Gateway,
 ) -> None:
-    where = (
-        f"{config.path}: accounts.{account.name}.connections.{connection.name}"
-        ".credentials"
-    )
+    where = f"accounts.{account.name}.connections.{connection.name}.credentials"
     needed = adapter.capabilities.credentials
     for name in needed:
         if name not in connection.credentials:
-            raise ConfigError(f"{where}: {name} is missing", field=name)
+            raise at_fault(config, f"{where}.{name}", "is missing")
     for name in connection.credentials:
         if name not in needed:
-            raise ConfigError(f"{where}: {name} is not known to {account.gateway}")
+            message = f"is not known to {account.gateway}"
+            raise at_fault(config, f"{where}.{name}", message)
 
 
 def _settings(config: Config, account: AccountConfig) -> dict[str, str]:
@@ -163,9 +161,7 @@ def _settings(config: Config, account: AccountConfig) -> dict[str, str]:
                 text = file.read(_FILE_LIMIT_BYTES).decode("ascii", "replace")
         except OSError as error:
             where = f"accounts.{account.name}.settings.{name}"
-            raise ConfigError(
-                f"{config.path}: {where}: {path}: {error.strerror}", field=where
-            ) from error
+            raise at_fault(config, where, f"{path}: {error.strerror}") from error
         settings[_plain(name)] = text
     return settings
 

@@ -26,6 +26,7 @@ from refundwatch.config.model import (
 from refundwatch.config.paths import default_path, user_folder
 from refundwatch.config.secrets import Secret, resolve_secret
 from refundwatch.config.showing import Setting, effective_settings
+from refundwatch.config.table import blame
 
 __all__ = [
     "AccountConfig",
@@ -47,6 +48,7 @@ __all__ = [
     "StoreConfig",
     "VaultConfig",
     "WebhooksConfig",
+    "blame",
     "config_digest",
     "default_path",
     "effective_settings",

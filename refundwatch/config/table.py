@@ -38,9 +38,7 @@ class Table:
     def error(self, key: str, message: str) -> ConfigError:
         """Word an error that names file, line and key."""
         dotted = (self.prefix + key).rstrip(".")
-        line = nearest_line(self.text, dotted)
-        where = f"{self.path}:{line}" if line else f"{self.path}"
-        return ConfigError(f"{where}: {dotted}: {message}", field=dotted)
+        return blame(self.path, self.text, dotted, message)
 
     def _take(self, key: str, default: object) -> object:
         self.seen.add(key)
@@ -182,6 +180,13 @@ class Table:
                 near = difflib.get_close_matches(key, self.seen, n=1)
                 hint = f"; did you mean {near[0]}?" if near else ""
                 raise self.error(key, f"is not known here{hint}")
+
+
+def blame(path: Path, text: str, dotted: str, message: str) -> ConfigError:
+    """Word an error that names the file, the line of a dotted key, and the key."""
+    line = nearest_line(text, dotted)
+    where = f"{path}:{line}" if line else f"{path}"
+    return ConfigError(f"{where}: {dotted}: {message}", field=dotted)
 
 
 def nearest_line(text: str, dotted: str) -> int | None:

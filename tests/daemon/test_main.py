@@ -95,6 +95,26 @@ def test_broken_configuration_is_refused_naming_file_and_key(
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('gateway = "stripe"', 'gateway = "strip"'),
+        ("api_key = ", "api_kex = "),
+        ("{ merchant_account", "{ merchant_accoun"),
+        ('"file:stripe.key"', '"file:gone.key"'),
+        ('"paypal-ca.pem"', '"gone.pem"'),
+    ],
+)
+def test_what_only_the_daemon_can_try_names_its_line_too(
+    old: str, new: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = broken(tmp_path, old, new)
+    lines = path.read_text("utf-8").splitlines()
+    line = next(number for number, text in enumerate(lines, 1) if new in text)
+    assert cli(["daemon", "--config", str(path), "--check-config"]) == 78
+    assert f"{path}:{line}: accounts." in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("flags", [["--check-config"], []], ids=["check", "run"])
 @pytest.mark.parametrize(
     ("content", "words"),
