@@ -1,0 +1,120 @@
+"""Alarms, tokens, notes and the calendar.
+
+Invariant: as `refundwatch.store.contract` says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from refundwatch.store.contract.base import Command
+from refundwatch.store.contract.rows import AlarmRow, TokenRow
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from refundwatch.domain.policy import Principal, Role
+
+
+@dataclass(frozen=True, slots=True)
+class RaiseAlarm(Command[int]):
+    """Open an alarm, or find the open one of the same kind and subject."""
+
+    at: datetime
+    kind: str
+    severity: str
+    subject: str
+    detail: Mapping[str, str | int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AcknowledgeAlarm(Command[AlarmRow]):
+    """Note that somebody has seen an alarm. Raises AlarmUnknown."""
+
+    at: datetime
+    principal: Principal
+    alarm_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class CloseAlarm(Command[None]):
+    """Close the open alarm of a kind and subject, if there is one."""
+
+    at: datetime
+    kind: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class MarkAlarmsSent(Command[None]):
+    """Note which alarms left through the outlet."""
+
+    at: datetime
+    alarm_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RaiseDoubtAlarms(Command[int]):
+    """Raise an alarm for refunds unknown longer than each of these ages (seconds)."""
+
+    at: datetime
+    ages_seconds: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CreateToken(Command[TokenRow]):
+    """Store a token's hash; `first_admin` is refused when any admin token exists."""
+
+    at: datetime
+    actor: str
+    token_id: str
+    secret_sha256: bytes = field(repr=False)
+    principal: str = ""
+    roles: frozenset[Role] = frozenset()
+    expires_at: datetime | None = None
+    first_admin: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeToken(Command[TokenRow]):
+    """End a token at once. Raises TokenUnknown."""
+
+    at: datetime
+    actor: str
+    token_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditNote(Command[None]):
+    """Append an entry that records no change of rows (a denied request, a start)."""
+
+    at: datetime
+    kind: str
+    actor: str
+    data: Mapping[str, str | int | None]
+    refund_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MendDueTimes(Command[int]):
+    """Make due now what only a wall clock that was ahead can have put off so far.
+
+    `longest_seconds` is the longest wait that anything queued, unknown or delivered
+    is ever given; returns how many rows were further off.
+    """
+
+    at: datetime
+    longest_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class TakeDueJobs(Command[tuple[str, ...]]):
+    """Return the calendar jobs that are due and set their next time.
+
+    `intervals` maps a job's name to its seconds; an unknown job is due at once.
+    """
+
+    at: datetime
+    intervals: Mapping[str, int]
