@@ -34,6 +34,17 @@ EFFECTS: Final[dict[m.ActionName, str]] = {
     "resolve": "A second person must say the same. Then it is final.",
     "lookup": "The gateway is asked at once. Nothing is sent again by this.",
 }
+YES: Final[dict[m.ActionName, str]] = {
+    "approve": "Yes, approve",
+    "refuse": "Yes, refuse",
+    "edit": "Yes, change it",
+    "cancel": "Yes, withdraw",
+    "hold": "Yes, hold",
+    "release": "Yes, release",
+    "resolve": "Yes, I say so",
+    "lookup": "Yes, look it up",
+}
+"""Each button names its own act: "send" on a refusal would read as paying."""
 RESOLUTIONS: Final[dict[m.ResolutionName, str]] = {
     "succeeded": "it was paid out",
     "declined": "it certainly never happened",

@@ -133,7 +133,7 @@ def choose_one_that_needs_one_approval(terminal: Terminal) -> str:
     """Open the confirmation of each waiting refund until one needs no second yes."""
     for _ in range(30):
         terminal.keys("a")
-        shown = terminal.wait("Approve this refund?", "approved by", "Yes, send it")
+        shown = terminal.wait("Approve this refund?", "approved by", "Yes, approve")
         if "(0 of 1)" in shown:
             match = ID.search(shown)
             assert match is not None, shown

@@ -38,6 +38,7 @@ async def test_yes_sends_exactly_what_was_shown(hub: Hub) -> None:
             it.request_sha256[:16],
             "machine:returns",
             "nobody yet (0 of 1)",
+            "Yes, approve",
         ):
             assert shown in grid
         await desk.press("tab", "enter")
@@ -99,7 +100,9 @@ async def test_refusal_needs_a_reason_code_and_words(hub: Hub) -> None:
         await desk.type("paid twice")
         await desk.press("enter")
         await desk.armed(ConfirmScreen)
-        await desk.sees("duplicate", "paid twice", "It will never be sent.")
+        await desk.sees(
+            "duplicate", "paid twice", "It will never be sent.", "Yes, refuse"
+        )
         await desk.press("tab", "enter")
         await desk.until(lambda: hub.bodies, "sent")
         action, refund_id, body = hub.bodies[0]

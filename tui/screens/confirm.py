@@ -13,7 +13,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Button, Input, Static
 
 from tui import format as f
-from tui.proposal import EFFECTS, TITLES, Proposal
+from tui.proposal import EFFECTS, TITLES, YES, Proposal
 from tui.screens.dialog import Dialog
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class ConfirmScreen(Dialog[Proposal | None]):
             yield Input(id="dialog-amount", compact=True, disabled=True)
             with Horizontal(id="dialog-buttons"):
                 yield Button("No, go back", id="no", disabled=True, compact=True)
-                yield Button("Yes, send it", id="yes", disabled=True, compact=True)
+                yield Button(YES[it.action], id="yes", disabled=True, compact=True)
 
     def on_mount(self) -> None:
         """Show whether an amount must be typed."""
