@@ -280,6 +280,30 @@ async def test_an_alarm_is_acknowledged_once(store: InlineStore) -> None:
         await store.execute(AcknowledgeAlarm(after(9), VIC, alarm))
 
 
+async def test_next_event_of_a_seen_kind_is_told_anew(store: InlineStore) -> None:
+    elsewhere = RaiseAlarm(START, "payment_refunded_elsewhere", "critical", "pay_1")
+    first = await store.execute(elsewhere)
+    length = size(store)
+
+    row = await store.execute(AcknowledgeAlarm(after(5), OLA, first))
+    again = await store.execute(AcknowledgeAlarm(after(7), OLA, first))
+    second = await store.execute(replace(elsewhere, at=after(9)))
+
+    assert (row.acknowledged_at, row.closed_at) == (after(5), after(5))
+    assert again == row
+    assert second != first
+    told = ["alarm:acknowledged", "alarm:closed", "alarm:opened"]
+    assert kinds(store, length) == told
+
+
+async def test_seen_alarm_of_a_lasting_condition_stays_open(
+    store: InlineStore,
+) -> None:
+    down = await store.execute(RaiseAlarm(START, "connection_down", "warning", "s/m"))
+    row = await store.execute(AcknowledgeAlarm(after(5), OLA, down))
+    assert row.closed_at is None
+
+
 async def test_alarms_that_left_are_not_told_again(store: InlineStore) -> None:
     sent = await store.execute(RaiseAlarm(START, "k", "info", "a"))
     kept = await store.execute(RaiseAlarm(START, "k", "info", "b"))

@@ -54,6 +54,21 @@ _CRITICAL: Final = frozenset(
         "payment_refunded_elsewhere",
     }
 )
+_TOLD_ONCE: Final = frozenset(
+    {
+        "delivery_contradicts_read",
+        "delivery_unconfirmed",
+        "delivery_unmatched",
+        "dispute_unmatched",
+        "external_refund_unbooked",
+        "not_expressible",
+        "payment_refunded_elsewhere",
+        "refund_executed_after_end",
+    }
+)
+"""Alarms about something that happened: no later event takes them back, so they end
+when somebody has seen them. Left open they would swallow the next of their kind."""
+
 _HOUR: Final = 3600
 _DAY: Final = 86_400
 
@@ -158,6 +173,9 @@ def _acknowledge(tx: Transaction, command: AcknowledgeAlarm) -> AlarmRow:
     row = tx.one(_SQL["one"], (alarm_id,))
     if row is None:
         raise AlarmUnknown(f"There is no alarm {alarm_id}.")
+    if row["kind"] in _TOLD_ONCE and row["closed_at"] is None:
+        _close(tx, command.at, alarm_id, row["kind"], row["subject"])
+        row = tx.one(_SQL["one"], (alarm_id,)) or row
     return alarm_from_row(row)
 
 
