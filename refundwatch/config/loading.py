@@ -41,6 +41,9 @@ from refundwatch.errors import ConfigError
 if TYPE_CHECKING:
     from pathlib import Path
 
+LONGEST_SOCKET_BYTES: Final = 107
+"""What the system's `sun_path` holds, less its end."""
+
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{1,40}")
 _DECIMAL: Final = re.compile(r"(0|[1-9][0-9]{0,14})(\.[0-9]{1,4})?")
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
@@ -134,6 +137,11 @@ class _Loader:
         )
         table.seen.add("tcp")
         table.finish()
+        if len(os.fsencode(api.socket)) > LONGEST_SOCKET_BYTES:
+            raise table.error(
+                "socket",
+                f"a socket's path has at most {LONGEST_SOCKET_BYTES} bytes",
+            )
         if (api.tls_certificate is None) != (api.tls_key is None):
             raise table.error("tls_key", "needs tls_certificate, and the other way")
         if api.tcp and not api.tcp.is_loopback and api.tls_certificate is None:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import base64
 import secrets
-import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from refundwatch.demo.ports import free_ports
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +63,7 @@ class Folder:
 
 def prepare(path: Path, settings: DemoSettings) -> Folder:
     """Write both configurations and every secret into an empty folder."""
-    ports = Ports(*_free_ports(6))
+    ports = Ports(*free_ports(6))
     private = {
         "vault.key": f"demo {base64.b64encode(secrets.token_bytes(32)).decode()}\n",
         "stripe.key": f"sk_test_{secrets.token_hex(12)}",
@@ -81,17 +82,6 @@ def prepare(path: Path, settings: DemoSettings) -> Folder:
     )
     (path / "config.toml").write_text(_daemon(ports, settings), encoding="utf-8")
     return Folder(path, ports)
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for sock in sockets:
-            sock.bind(("127.0.0.1", 0))
-        return [sock.getsockname()[1] for sock in sockets]
-    finally:
-        for sock in sockets:
-            sock.close()
 
 
 def _sandbox(ports: Ports, private: dict[str, str], settings: DemoSettings) -> str:

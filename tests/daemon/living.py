@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-import socket
 import sqlite3
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from daemon.clock import SystemClock
 from daemon.service import Service
 from daemon.wiring import wired
 from refundwatch.config import load_config
+from refundwatch.demo.ports import free_ports
 from refundwatch.domain.policy import Role
 from refundwatch.sandbox.config import SandboxConfig
 from refundwatch.sandbox.paypal.certificates import WebhookSigner
@@ -441,6 +441,4 @@ def _signer() -> WebhookSigner:
 
 
 def free_port() -> int:
-    with closing(socket.socket()) as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    return free_ports(1)[0]

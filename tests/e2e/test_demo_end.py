@@ -26,8 +26,10 @@ def running_below(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_demo_that_is_told_to_stop_leaves_nothing_behind(
-    tmp_path: Path, number: signal.Signals
+    tmp_path_factory: pytest.TempPathFactory, number: signal.Signals
 ) -> None:
+    # The path of the daemon's socket must stay short.
+    tmp_path = tmp_path_factory.mktemp("d")
     words = ("-m", "refundwatch", "demo", "--headless", "--faults", "none")
     demo = subprocess.Popen(
         [sys.executable, *words],

@@ -330,6 +330,14 @@ def test_absent_file_is_refused_by_name(tmp_path: Path) -> None:
         load_config(tmp_path)
 
 
+def test_socket_whose_path_is_too_long_is_refused(tmp_path: Path) -> None:
+    text = changed("run/api.sock", "/" + "x" * 107)
+
+    with pytest.raises(ConfigError, match=r"api\.socket: .* at most 107 bytes"):
+        load(tmp_path, text)
+    load(tmp_path, changed("run/api.sock", "/" + "x" * 106))
+
+
 VALUES = st.one_of(
     st.just("1"),
     st.just("''"),
