@@ -115,6 +115,9 @@ def refund(row: c.RefundSummary) -> m.RefundView:
         approvals_expire_at=it.approvals_expire_at,
         hold_reason=it.hold_reason,
         review_reason=it.review_reason,
+        executed=None
+        if it.executed_minor is None
+        else amount(it.executed_minor, it.currency),
         refused_code=it.refused_code,
         requires_action=it.requires_action,
         last_status=it.last_status,

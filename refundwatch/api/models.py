@@ -272,6 +272,7 @@ class RefundView(View):
     approvals_expire_at: datetime | None
     hold_reason: str | None
     review_reason: str | None
+    executed: AmountView | None = None
     refused_code: str | None
     requires_action: bool
     last_status: str | None

@@ -98,6 +98,7 @@ def _facts(view: RefundDetailView) -> list[tuple[str, str]]:
         ("approvals", f"{it.approvals} of {it.required_approvals}"),
         ("held because", it.hold_reason),
         ("review because", it.review_reason),
+        ("really paid", amount_text(it.executed) if it.executed else None),
         ("declined with", it.refused_code),
         ("needs action", "yes" if it.requires_action else None),
         ("content", it.request_sha256),

@@ -174,10 +174,14 @@ class Resolution(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """Two people decided; `RESEND` needs the key of the next generation."""
+    """Two people decided; `RESEND` needs the key of the next generation.
+
+    `executed_minor` is what was really paid; without it, what was asked for.
+    """
 
     resolution: Resolution
     gateway_reference: str | None = None
+    executed_minor: int | None = None
     next_idempotency_key: str | None = None
     next_merchant_reference: str | None = None
 

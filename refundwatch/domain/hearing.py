@@ -141,8 +141,11 @@ def _repeat(refund: Refund, noted: Refund, word: Word, kind: str) -> Applied:
 
 def contradiction(refund: Refund, evidence: Evidence) -> str | None:
     """Name what the gateway echoes differently from our row, if anything."""
+    amount_minor = refund.amount_minor
+    if refund.executed_minor is not None:
+        amount_minor = refund.executed_minor
     pairs = (
-        ("amount", evidence.amount_minor, refund.amount_minor),
+        ("amount", evidence.amount_minor, amount_minor),
         ("currency", evidence.currency, refund.currency),
         ("payment", evidence.payment_reference, refund.payment_reference),
         ("reference", evidence.merchant_reference, refund.merchant_reference),

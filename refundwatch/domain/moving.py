@@ -69,7 +69,11 @@ class Applied:
 
 
 def _standing(refund: Refund, side: Booking) -> int:
-    return refund.amount_minor if refund.booking is side else 0
+    if refund.booking is not side:
+        return 0
+    if side is Booking.REFUNDED and refund.executed_minor is not None:
+        return refund.executed_minor
+    return refund.amount_minor
 
 
 def doubtful(refund: Refund, at: datetime, due_at: datetime) -> Refund:

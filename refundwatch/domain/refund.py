@@ -128,7 +128,11 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """One refund as the money path sees it; amounts in minor units of `currency`."""
+    """One refund as the money path sees it; amounts in minor units of `currency`.
+
+    `executed_minor` is what two people found that the gateway really paid, where that
+    is another amount than was asked for.
+    """
 
     id: str
     request_id: str
@@ -159,6 +163,7 @@ class Refund:
     last_status: str | None = None
     requires_action: bool = False
     review_reason: str | None = None
+    executed_minor: int | None = None
     first_sent_at: datetime | None = None
     last_sent_at: datetime | None = None
     unknown_since: datetime | None = None

@@ -211,7 +211,10 @@ def _resolve(refund: Refund, event: ev.Resolved, at: datetime) -> Applied:
     kind = "refund:resolved"
     match event.resolution:
         case ev.Resolution.SUCCEEDED:
-            return moved(refund, paid(base, at), kind, S.SUCCEEDED)
+            other = event.executed_minor not in (None, refund.amount_minor)
+            executed = event.executed_minor if other else None
+            after = replace(paid(base, at), executed_minor=executed)
+            return moved(refund, after, kind, S.SUCCEEDED)
         case ev.Resolution.DECLINED:
             return moved(refund, declined(base, at), kind, S.DECLINED)
         case ev.Resolution.REVERSED:
@@ -234,6 +237,7 @@ def _next_generation(refund: Refund, event: ev.Resolved, at: datetime) -> Refund
         idempotency_key=event.next_idempotency_key,
         merchant_reference=event.next_merchant_reference,
         gateway_reference=None,
+        executed_minor=None,
         ambiguous=False,
         key_stuck=False,
         refused_code=None,

@@ -10,7 +10,7 @@ from refundwatch.domain.refund import RefundState, Word
 from refundwatch.errors import TextInvalid
 from refundwatch.store.contract import CloseDelivery
 from tests.making import ANN, CAT, OLA, decide, make_payment, make_refund
-from tests.store.driving import drive, in_review, word
+from tests.store.driving import claimed, drive, in_review, word
 from tests.store.looking import broken_sums, rows, value
 from tests.store.sending import deliver, item
 
@@ -110,3 +110,57 @@ async def test_refund_found_to_be_what_was_booked_as_external_counts_once(
     )
     assert tuple(row) == standing
     assert broken_sums(store) == []
+
+
+async def test_success_of_a_disputed_amount_books_what_was_paid(
+    store: InlineStore,
+) -> None:
+    refund = await make_refund(store)
+    refund = await drive(
+        store,
+        refund,
+        claimed(),
+        word(Word.SUCCEEDED, amount_minor=refund.amount_minor + 200),
+    )
+    assert refund.review_reason == "amount_mismatch"
+
+    with pytest.raises(TextInvalid, match="executed_minor"):
+        await say(store, refund, OLA, Resolution.SUCCEEDED)
+    paid = {"executed_minor": str(refund.amount_minor + 200)}
+    await say(store, refund, OLA, Resolution.SUCCEEDED, evidence=paid)
+    other = {"executed_minor": str(refund.amount_minor)}
+    differs = await say(store, refund, ANN, Resolution.SUCCEEDED, evidence=other)
+    assert differs.waiting_for == 1
+    ended = await say(store, refund, ANN, Resolution.SUCCEEDED, evidence=paid)
+
+    assert ended.refund.state is S.SUCCEEDED
+    assert ended.refund.executed_minor == refund.amount_minor + 200
+    booked = "SELECT refunded_minor, reserved_minor FROM payment WHERE id = ?"
+    row = rows(store, booked, refund.payment_id)[0]
+    assert (row["refunded_minor"], row["reserved_minor"]) == (
+        refund.amount_minor + 200,
+        0,
+    )
+    repeated = await drive(
+        store,
+        ended.refund,
+        word(Word.SUCCEEDED, amount_minor=ended.refund.executed_minor),
+    )
+    assert repeated.state is S.SUCCEEDED
+    bounced = await drive(
+        store, ended.refund, word(Word.FAILED, amount_minor=ended.refund.executed_minor)
+    )
+    assert bounced.state is S.REVERSED
+    assert rows(store, booked, refund.payment_id)[0]["refunded_minor"] == 0
+
+
+@pytest.mark.parametrize("text", ["7.00", "0", "-1", "1e3", " 700", "700" * 9])
+async def test_executed_amount_that_is_no_amount_is_refused(
+    store: InlineStore, text: str
+) -> None:
+    refund = await in_review(store, await make_refund(store))
+
+    with pytest.raises(TextInvalid, match="executed_minor"):
+        await say(
+            store, refund, OLA, Resolution.SUCCEEDED, evidence={"executed_minor": text}
+        )

@@ -53,6 +53,7 @@ _TOLD: Final = (
     "refused_code",
     "hold_reason",
     "review_reason",
+    "executed_minor",
 )
 """Fields that an entry states when they changed; never a free text."""
 

@@ -1,12 +1,13 @@
 """Two people about a refund in review.
 
 Invariant: a review ends only when two different persons said the same ending, under
-the same gateway reference, in this review and after the gateway's newest word in it;
-a person's newest word is the one that counts.
+the same gateway reference and executed amount, in this review and after the gateway's
+newest word in it; a person's newest word is the one that counts.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from refundwatch.domain import events as ev
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 _SQL = named_queries("sqlite", "decisions")
 _REFERENCE: Final = "gateway_reference"
+_EXECUTED: Final = "executed_minor"
+_AGREED: Final = (_REFERENCE, _EXECUTED)
+_AMOUNT: Final = re.compile(r"[1-9][0-9]{0,14}")
 S = RefundState
 
 
@@ -35,7 +39,8 @@ def resolve(tx: Transaction, case: Case) -> Decided:
     Raises:
         StateConflict: the refund is not in review.
         TextInvalid: no ending, a reference that is another refund's, or a resend
-            that does not name the reference that the gateway gave it.
+            that does not name the reference that the gateway gave it, a success of
+            a disputed amount that does not say what was paid.
     """
     command, refund = case.command, case.refund
     if command.resolution is None:
@@ -44,6 +49,7 @@ def resolve(tx: Transaction, case: Case) -> Decided:
         raise StateConflict(refund.id, refund.state, "resolve")
     _must_be_free(tx, case)
     _must_know_what_is_known(case)
+    _must_name_the_amount(case)
     first = not same_word(tx, case)
     data = record(tx, case)
     if first:
@@ -61,16 +67,36 @@ def resolve(tx: Transaction, case: Case) -> Decided:
 def same_word(tx: Transaction, case: Case) -> frozenset[str]:
     """Name whose newest word of this review is the one that is being said.
 
-    The same word is the same ending under the same gateway reference.
+    The same word is the same ending under the same reference and executed amount.
     """
-    newest: dict[str, tuple[str, str | None]] = {}
+    newest: dict[str, tuple[str | None, ...]] = {}
     for row in tx.every(_SQL["resolvers"], (case.refund.id, case.reviews)):
         place = f"{case.refund.id}/{row['number']}"
         statement = tx.sealer.open("decision", place, "statement", row["statement"])
         evidence = parse_statement(statement).evidence or {}
-        newest[row["actor"]] = (row["resolution"], evidence.get(_REFERENCE))
-    said = (case.command.resolution, case.command.evidence.get(_REFERENCE))
+        agreed = (evidence.get(name) for name in _AGREED)
+        newest[row["actor"]] = (row["resolution"], *agreed)
+    evidence = case.command.evidence
+    said = (case.command.resolution, *(evidence.get(name) for name in _AGREED))
     return frozenset(actor for actor, word in newest.items() if word == said)
+
+
+def _must_name_the_amount(case: Case) -> None:
+    """Refuse a success of a disputed amount that does not say which was paid."""
+    refund, said = case.refund, case.command.evidence.get(_EXECUTED)
+    succeeds = case.command.resolution is ev.Resolution.SUCCEEDED
+    disputed = refund.review_reason == "amount_mismatch"
+    if succeeds and disputed and said is None:
+        raise TextInvalid(
+            "The gateway spoke of another amount: name what it really paid as the "
+            f"evidence's {_EXECUTED}, in minor units of {refund.currency}.",
+            field="evidence",
+        )
+    if said is not None and not (succeeds and _AMOUNT.fullmatch(said)):
+        raise TextInvalid(
+            f"{_EXECUTED} is a whole number of minor units, of a success.",
+            field="evidence",
+        )
 
 
 def _must_be_free(tx: Transaction, case: Case) -> None:
@@ -103,7 +129,12 @@ def _must_know_what_is_known(case: Case) -> None:
 def _resolved(tx: Transaction, case: Case, resolution: ev.Resolution) -> ev.Resolved:
     reference = case.command.evidence.get(_REFERENCE)
     if resolution is not ev.Resolution.RESEND:
-        return ev.Resolved(resolution, gateway_reference=reference)
+        executed = case.command.evidence.get(_EXECUTED)
+        return ev.Resolved(
+            resolution,
+            gateway_reference=reference,
+            executed_minor=None if executed is None else int(executed),
+        )
     refund = case.refund
     identity = (
         tx.instance,

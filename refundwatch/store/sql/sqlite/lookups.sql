@@ -54,7 +54,13 @@ WHERE payment_invoice.invoice = ?
 ORDER BY payment_invoice.payment_id
 
 -- name: refunds_of_share
-SELECT booking, sum(amount_minor) AS amount_minor FROM refund
+SELECT
+    booking,
+    sum(
+        CASE booking WHEN 'refunded' THEN coalesce(executed_minor, amount_minor)
+        ELSE amount_minor END
+    ) AS amount_minor
+FROM refund
 WHERE payment_id = ? AND invoice = ? AND booking <> 'free'
 GROUP BY booking
 

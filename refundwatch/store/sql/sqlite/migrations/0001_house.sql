@@ -236,6 +236,7 @@ CREATE TABLE refund (
     last_status         TEXT,
     requires_action     INTEGER NOT NULL CHECK (requires_action IN (0, 1)),
     review_reason       TEXT,
+    executed_minor      INTEGER CHECK (executed_minor > 0),
     reviews             INTEGER NOT NULL DEFAULT 0,
     first_sent_at       INTEGER,
     last_sent_at        INTEGER,
