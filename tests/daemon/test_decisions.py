@@ -307,7 +307,10 @@ async def test_review_ends_by_the_same_word_of_two_persons(tmp_path: Path) -> No
         refund = await in_review(daemon)
         word = {
             "resolution": "succeeded",
-            "evidence": {"bank_statement": "12 November, line 4"},
+            "evidence": {
+                "bank_statement": "12 November, line 4",
+                "executed_minor": "700",
+            },
         }
         for wrong in ({**word, "evidence": {}}, {**word, "resolution": "fine"}):
             answer = await daemon.decide(refund, "resolve", by="operator", **wrong)
@@ -327,12 +330,17 @@ async def test_review_ends_by_the_same_word_of_two_persons(tmp_path: Path) -> No
             says="second person",
         )
         other = await daemon.decide(
-            refund, "resolve", by="operator2", **{**word, "resolution": "declined"}
+            refund,
+            "resolve",
+            by="operator2",
+            resolution="declined",
+            evidence={"bank_statement": "nothing"},
         )
         assert other.body["waiting_for"] == 1
         second = await daemon.decide(refund, "resolve", by="approver", **word)
         assert second.body["waiting_for"] == 0
         assert second.body["refund"]["state"] == "succeeded"
+        assert second.body["refund"]["executed"]["minor"] == 700
 
 
 async def test_wrong_amount_freezes_the_payment_until_it_is_lifted(
