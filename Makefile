@@ -27,7 +27,8 @@ demo: $(READY)
 	@$(BIN)/refundwatch demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore=tests/e2e
+	$(BIN)/python -m pytest tests/e2e  # by themselves: real processes want the cores
 
 lint: $(READY)
 	$(BIN)/ruff check .
