@@ -177,7 +177,7 @@ def test_it_announces_its_ports_ends_on_sigterm_and_goes_on(tmp_path: Path) -> N
 
 
 def test_the_example_is_valid_and_shows_the_defaults() -> None:
-    path = Path(__file__).resolve().parents[2] / "sandbox.example.toml"
+    path = Path(__file__).resolve().parents[2] / "docs/sandbox.example.toml"
     config = load_config(path)
     assert (config.seed, config.time_scale, config.profile_name) == (7, 1.0, "none")
     for account in config.accounts:
