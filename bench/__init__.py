@@ -1,0 +1,1 @@
+"""How fast, and beside what: one module a table, each number a ratio of one run."""
