@@ -103,8 +103,7 @@ def _short(value: float) -> str:
 def markdown(rows: Sequence[Row]) -> str:
     """Return the closing table."""
     lines = [
-        "| table | measured (median) | beside (median) | ratio | min to max | reach |"
-        " |",
+        "| table | measured (median) | beside (median) | ratio | spread | reach | |",
         "|---|---|---|---|---|---|---|",
     ]
     for row in rows:
