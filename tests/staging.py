@@ -37,21 +37,22 @@ class Running:
     async def restart(self) -> None:
         self.daemon = await processes.start_daemon(self.folder)
 
-    async def approve(self, stop: asyncio.Event) -> None:
-        """Let Ann and Ben decide until told to stop."""
+    async def approve(self, stop: asyncio.Event, refusing: float = 0.03) -> None:
+        """Let Ann and Ben decide until told to stop; `refusing` is the part refused."""
         approvers = Approvers(
             self.folder.server,
             self.crew,
             self.stage.settings.seed,
             self.stage.tally,
+            refusing=refusing,
         )
         await approvers.run(stop, 0.2, 0, to_end=True)
 
-    async def approve_all(self) -> None:
+    async def approve_all(self, refusing: float = 0.03) -> None:
         """Let Ann and Ben decide whatever waits now."""
         stop = asyncio.Event()
         stop.set()
-        await self.approve(stop)
+        await self.approve(stop, refusing)
 
 
 def settings(

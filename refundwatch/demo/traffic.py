@@ -164,8 +164,17 @@ _FAIR: Final = frozenset({"payment.frozen", "refund.amount_exceeds_refundable"})
 class Approvers:
     """Ann and Ben: they approve nearly everything, and refuse a little."""
 
-    def __init__(self, server: str, crew: Crew, seed: int, tally: Tally) -> None:
-        """Decide through two tokens of two persons."""
+    def __init__(
+        self,
+        server: str,
+        crew: Crew,
+        seed: int,
+        tally: Tally,
+        *,
+        refusing: float = 0.03,
+    ) -> None:
+        """Decide through two tokens of two persons; `refusing` is the part refused."""
+        self._refusing = refusing
         self._server = server
         self._crew = crew
         self._rng = Random(seed + 1)  # noqa: S311 - a repeatable demo
@@ -211,7 +220,7 @@ class Approvers:
     async def _decide(self, ann: ApiClient, ben: ApiClient, it: m.RefundView) -> None:
         parts = {"refund": it.id}
         try:
-            if self._rng.random() < 0.03:  # noqa: PLR2004 - a small part
+            if self._rng.random() < self._refusing:
                 body = m.DecisionBody(
                     revision=it.revision,
                     request_sha256=it.request_sha256,
