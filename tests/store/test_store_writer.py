@@ -23,6 +23,7 @@ from refundwatch.store.contract import (
     RaiseAlarm,
 )
 from refundwatch.store.sqlite import connection as opening
+from refundwatch.store.sqlite import writer as writing
 from refundwatch.store.sqlite.journal import Journal
 from refundwatch.store.sqlite.registry import unit
 from refundwatch.store.sqlite.store import (
@@ -375,18 +376,25 @@ async def test_a_full_disk_fails_the_unit_that_fills_it(
 
 
 class Commits:
-    """A connection whose COMMIT fails in a way that is told."""
+    """A connection whose COMMIT (or another statement) fails in a way that is told."""
 
-    def __init__(self, real: sqlite3.Connection, code: int, times: int = 1) -> None:
+    def __init__(
+        self,
+        real: sqlite3.Connection,
+        code: int,
+        times: int = 1,
+        failing: str = "COMMIT",
+    ) -> None:
         self._real = real
         self._code = code
+        self._failing = failing
         self.left = times
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._real, name)
 
     def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
-        if sql == "COMMIT" and self.left:
+        if sql == self._failing and self.left:
             self.left -= 1
             error = sqlite3.OperationalError("it failed")
             error.sqlite_errorcode = self._code
@@ -441,6 +449,93 @@ async def test_a_disk_full_at_the_commit_is_tried_one_by_one(
     assert writer.failure is None
     assert kinds(store, 1) == ["test:noted"]
     assert verified(store)
+
+
+CHECKPOINT = "PRAGMA wal_checkpoint(PASSIVE)"
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY])
+async def test_a_checkpoint_without_room_is_taken_another_time(
+    store: InlineStore, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    monkeypatch.setattr(writing, "CHECKPOINT_CHANGES", 1)
+    failing = Commits(store._connection, code, failing=CHECKPOINT)
+    writer = Writer(failing)  # type: ignore[arg-type]
+
+    batches = [writer.run((note(n),)) for n in range(2)]
+
+    assert failing.left == 0
+    assert writer.failure is None
+    assert all(batch.committed is not None for batch in batches)
+
+
+async def test_a_checkpoint_that_failed_ends_the_store_but_not_what_was_committed(
+    store: InlineStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "CHECKPOINT_CHANGES", 1)
+    failing = Commits(store._connection, sqlite3.SQLITE_IOERR_FSYNC, failing=CHECKPOINT)
+    writer = Writer(failing)  # type: ignore[arg-type]
+
+    batch = writer.run((note(1),))
+
+    assert batch.committed is not None
+    assert kinds(store, 1) == ["test:noted"]
+    with pytest.raises(StoreFailed):
+        writer.run((note(2),))
+
+
+async def test_the_log_is_moved_into_the_database_before_it_grows_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "CHECKPOINT_CHANGES", 50)
+    store = await open_house(tmp_path / "store.sqlite")
+    log = tmp_path / "store.sqlite-wal"
+    try:
+        for number in range(100):
+            await store.execute(note(number))
+        half = log.stat().st_size
+        for number in range(300):
+            await store.execute(note(number))
+        assert log.stat().st_size < 2 * half
+    finally:
+        await store.close()
+
+
+async def test_after_a_failure_the_log_stays_for_the_next_start(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "store.sqlite"
+    store = await open_sqlite_store(path, OpenSealer())
+    assert isinstance(store, ThreadedStore)
+    real = store._connection
+    store._writer._connection = Commits(real, sqlite3.SQLITE_IOERR_FSYNC)  # type: ignore[assignment]
+    with pytest.raises(StoreFailed):
+        await store.execute(note(1))
+    await store.close()
+    log = path.with_name("store.sqlite-wal")
+    assert log.stat().st_size > 0
+
+    again = await open_sqlite_store(path, OpenSealer())
+    try:
+        assert log.stat().st_size == 0
+        await again.execute(note(2))
+    finally:
+        await again.close()
+
+
+async def test_a_stranger_at_the_start_is_named_and_not_waited_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "store.sqlite"
+    await (await open_house(path)).close()
+    monkeypatch.setattr(opening, "BUSY_MS", 20)
+    stranger = sqlite3.connect(path, isolation_level=None)
+    try:
+        stranger.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreBusy, match="before the daemon can start"):
+            await open_sqlite_store(path, OpenSealer())
+    finally:
+        stranger.close()
 
 
 async def test_whoever_waits_for_a_dead_store_is_told(

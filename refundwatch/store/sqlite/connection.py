@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import aiosqlite
 
-from refundwatch.errors import StoreLocked, StoreUnusable
+from refundwatch.errors import StoreBusy, StoreLocked, StoreUnusable
 from refundwatch.store.sqlite.faults import named_fault
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ def _set_durable(connection: sqlite3.Connection, *, in_memory: bool) -> None:
     if mode != ("memory" if in_memory else "wal"):
         raise StoreUnusable(f"The journal mode is {mode}; only WAL is safe here.")
     connection.execute("PRAGMA synchronous = FULL")
+    # SQLite hides the errors of the checkpoints it takes by itself.
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
@@ -82,6 +84,28 @@ def check_integrity(connection: sqlite3.Connection) -> None:
         raise StoreUnusable(f"The database cannot be read: {error}.") from error
     if verdict != "ok":
         raise StoreUnusable(f"The database is damaged: {verdict}.")
+
+
+def empty_log(connection: sqlite3.Connection) -> None:
+    """Move what the write-ahead log holds into the database, and begin it anew.
+
+    A log that outlived a failed sync can be whole in memory and torn on the disk: what
+    would be committed behind the tear would be lost with it.
+
+    Raises:
+        StoreBusy: another program reads or writes the database.
+        StoreFailed: it could not be made durable.
+        StoreFull: there is no room for it.
+    """
+    try:
+        row = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise named_fault(error) or error from error
+    if row[0]:
+        raise StoreBusy(
+            "Another program has the database open in a transaction; it must end "
+            "before the daemon can start."
+        )
 
 
 def _make_private(path: Path) -> None:

@@ -39,6 +39,7 @@ from refundwatch.store.sqlite.connection import (
     InstanceLock,
     Reader,
     check_integrity,
+    empty_log,
     open_reader,
     open_writer,
 )
@@ -219,6 +220,10 @@ class ThreadedStore(SqliteStore):
         await self._ended.wait()
         if not first:
             return
+        if self.failure is not None:
+            # The last to close would sync again what a sync has failed for; those who
+            # only read cannot.
+            self._connection.close()
         try:
             for reader in self._readers:
                 await reader.close()
@@ -317,6 +322,8 @@ async def open_sqlite_store(
     Raises:
         StoreLocked: another process has it.
         StoreUnusable: it is damaged, newer than this program, or not ours.
+        StoreBusy: a stranger holds it.
+        StoreFailed, StoreFull: what it held could not be made durable.
     """
     if path is None and not inline:
         raise InvariantBroken("A database in memory has no second connection.")
@@ -343,6 +350,7 @@ async def _opened(
     readers: list[Reader] = []
     try:
         check_integrity(connection)
+        empty_log(connection)
         migrate(connection)
         writer = Writer(connection, entropy=entropy, hook=hook)
         if path is None or lock is None:

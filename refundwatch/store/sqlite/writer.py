@@ -12,7 +12,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from refundwatch.errors import StoreFailed, StoreFull
+from refundwatch.errors import StoreBusy, StoreFailed, StoreFull
 from refundwatch.store.contract import Committed
 from refundwatch.store.sql import named_queries
 from refundwatch.store.sqlite.denial import NotedDenial
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     from refundwatch.store.contract import Command, Sealer
 
+
+CHECKPOINT_CHANGES: Final = 2000
+"""Changed rows after which the log is moved into the database; about 4 MiB of it."""
 
 _NOTE_USAGE: Final = named_queries("sqlite", "house")["note_usage"]
 
@@ -64,6 +67,7 @@ class Writer:
     """
 
     __slots__ = (
+        "_checkpointed",
         "_connection",
         "_entropy",
         "_hook",
@@ -86,6 +90,7 @@ class Writer:
         self._entropy = entropy
         self._hook = hook or _nothing
         self._journal = Journal(connection)
+        self._checkpointed = connection.total_changes
         self._noted_usage: tuple[int, int] | None = None
         self.sealer: Sealer = NoSealer()
         self.usage: Callable[[], tuple[int, int] | None] = _unused
@@ -115,6 +120,7 @@ class Writer:
             self._abandon(first)
             raise
         self._hook("after_commit")
+        self._checkpoint()
         return batch
 
     def _commit(self, commands: Sequence[Command[Any]]) -> Batch:
@@ -135,6 +141,22 @@ class Writer:
         self._hook("before_commit")
         self._connection.execute("COMMIT")
         return Batch(outcomes, Committed(self.last_seq, frozenset(touched), health))
+
+    def _checkpoint(self) -> None:
+        """Move the log into the database when enough has changed.
+
+        The batch is durable already. A full disk leaves the log as it is; after a sync
+        that failed nothing is tried any more.
+        """
+        changes = self._connection.total_changes
+        if changes - self._checkpointed < CHECKPOINT_CHANGES:
+            return
+        self._checkpointed = changes
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except sqlite3.Error as error:
+            if not isinstance(named_fault(error), StoreBusy | StoreFull):
+                self._die(error)
 
     def _note_usage(self) -> None:
         """Store how often the data key was used, with what was sealed by it."""
