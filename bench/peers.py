@@ -17,12 +17,21 @@ HOME: Final = ROOT / ".bench"
 PEERS: Final = ROOT / "bench" / "peers.txt"
 
 
+def built() -> bool:
+    """Tell whether the environment is there and holds what the list names."""
+    mark = HOME / "venv" / ".built-from"
+    return mark.exists() and mark.read_text("utf-8") == _wanted()
+
+
+def _wanted() -> str:
+    return hashlib.sha256(PEERS.read_bytes()).hexdigest()
+
+
 def python() -> Path:
     """Return the peers' interpreter; build its environment when it is not there."""
     interpreter = HOME / "venv" / "bin" / "python"
-    wanted = hashlib.sha256(PEERS.read_bytes()).hexdigest()
     mark = HOME / "venv" / ".built-from"
-    if interpreter.exists() and mark.exists() and mark.read_text("utf-8") == wanted:
+    if built():
         return interpreter
     HOME.mkdir(exist_ok=True)
     subprocess.run(
@@ -30,7 +39,7 @@ def python() -> Path:
     )
     install = [str(interpreter), "-m", "pip", "install", "--quiet", "-r", str(PEERS)]
     subprocess.run([*install, "--disable-pip-version-check"], check=True)
-    mark.write_text(wanted, "utf-8")
+    mark.write_text(_wanted(), "utf-8")
     return interpreter
 
 

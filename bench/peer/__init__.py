@@ -1,0 +1,1 @@
+"""Senders of our peers: run by the peers' interpreter, never imported by us."""
