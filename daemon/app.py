@@ -40,13 +40,35 @@ def build_app(hub: Hub, gate: Gatekeeper, feed: Feed) -> web.Application:
     for route in ROUTES:
         path = PREFIX + route.path
         if route.name == "events":
-            app.router.add_get(path, _feeding(door, route, feed))
+            app.router.add_route(route.method, path, _feeding(door, route, feed))
         elif route.name == "openapi":
-            app.router.add_get(path, _describing(door, route, hub))
+            app.router.add_route(route.method, path, _describing(door, route, hub))
         else:
             app.router.add_route(route.method, path, _serving(hub, door, gate, route))
+    for path, methods in _plain_paths().items():
+        app.router.add_route("*", PREFIX + path, _refusing(methods))
     app.on_shutdown.append(feed.close_all)
     return app
+
+
+def _plain_paths() -> dict[str, set[str]]:
+    """Return the paths without a part to fill in, each with its methods."""
+    paths: dict[str, set[str]] = {}
+    for route in ROUTES:
+        if "{" not in route.path:
+            paths.setdefault(route.path, set()).add(route.method)
+    return paths
+
+
+def _refusing(
+    methods: set[str],
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Refuse other methods, so that `/invoices/bulk` is never an invoice's number."""
+
+    async def refuse(request: web.Request) -> web.StreamResponse:
+        raise web.HTTPMethodNotAllowed(request.method, methods)
+
+    return refuse
 
 
 def _serving(
@@ -77,6 +99,8 @@ def _feeding(
     async def serve(request: web.Request) -> web.StreamResponse:
         principal = await door.admit(request, route)
         since = parse_query(route, request.query).get("since")
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            raise problems.UpgradeRequired("The feed is a WebSocket; ask to upgrade.")
         return await feed.serve(
             request, principal, since if isinstance(since, int) else None, door
         )

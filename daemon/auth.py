@@ -53,11 +53,15 @@ class Doorkeeper:
 
     async def identify(self, request: web.Request) -> Principal:
         """Return the principal whose token the request carries."""
-        principal = await self.principal_of(bearer(request))
+        token = bearer(request)
+        principal = await self.principal_of(token)
         if principal is not None:
             return principal
         peer = request.remote or "local"
         self._hub.count("auth_failures")
+        if token is None:
+            # Who shows no token guesses none, and is told what is missing, always.
+            raise Unauthenticated(_WRONG)
         # A good token always counts: behind one address (a proxy, the socket) stand
         # many callers, and one of them must not lock out the others.
         if not self._failures.allow(peer):

@@ -76,6 +76,14 @@ class Unauthenticated(RefundwatchError):
     http_status = 401
 
 
+class UpgradeRequired(RefundwatchError):
+    """This path speaks another protocol."""
+
+    code = "request.upgrade_required"
+    http_status = 426
+    exit_code = 2
+
+
 class TooManyTries(RefundwatchError):
     """Too many wrong tries from one place."""
 
@@ -99,6 +107,8 @@ def response(error: RefundwatchError) -> web.Response:
     headers = {}
     if error.http_status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
+    if error.http_status == HTTPStatus.UPGRADE_REQUIRED:
+        headers["Upgrade"] = "websocket"
     return render(error.http_status, error.code, error.message, error.field, headers)
 
 

@@ -30,6 +30,7 @@ Schema = dict[str, object]
 _REFERENCE: Final = "#/components/schemas/{model}"
 _PROBLEMS: Final = (400, 401, 403, 404, 409, 422, 429, 500, 503, 507)
 _BODY_PROBLEMS: Final = (408, 413, 415)
+_UPGRADE_REQUIRED: Final = 426
 _PROBLEM_TITLES: Final = {
     400: "The request cannot be read",
     401: "Nobody knows who calls",
@@ -40,6 +41,7 @@ _PROBLEM_TITLES: Final = {
     413: "The body is too large",
     415: "The body is not JSON",
     422: "A field is not acceptable",
+    426: "This path is a WebSocket",
     429: "Too many tries",
     500: "The daemon failed",
     503: "Nothing was stored; try again",
@@ -73,7 +75,7 @@ def document(version: str) -> Schema:
                         }
                     },
                 }
-                for status in sorted(_PROBLEMS + _BODY_PROBLEMS)
+                for status in sorted(_PROBLEM_TITLES)
             },
         },
     }
@@ -148,6 +150,8 @@ def _responses(route: Route) -> Schema:
 
 
 def _problem_statuses(route: Route) -> Sequence[int]:
+    if route.name == "events":
+        return sorted((*_PROBLEMS, _UPGRADE_REQUIRED))
     return _PROBLEMS if route.body is None else sorted(_PROBLEMS + _BODY_PROBLEMS)
 
 

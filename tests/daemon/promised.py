@@ -56,7 +56,8 @@ def _promise(name: str | None, status: int, content_type: str) -> Draft202012Val
 
 @cache
 def _route_of(method: str, path: str) -> str | None:
-    for route in ROUTES:
+    plain = [route for route in ROUTES if PREFIX + route.path == path]
+    for route in plain or ROUTES:
         pattern = re.sub(
             r"{\w+}",
             "[^/]+",

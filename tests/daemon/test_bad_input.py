@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from refundwatch.api.paths import ROUTES
 from tests.daemon.living import Living, refund_body
 from tests.daemon.refusals import REFUNDS, refused
 
@@ -388,6 +389,18 @@ async def test_wrong_method_is_refused(daemon: Living) -> None:
         refused(answer, 405, "request.no_such_method")
         assert answer.headers["Allow"]
     assert daemon.state() == before
+
+
+@pytest.mark.parametrize("path", ["/invoices/bulk", "/refunds/bulk", "/refunds/states"])
+async def test_path_of_its_own_is_never_taken_for_a_name(
+    daemon: Living, path: str
+) -> None:
+    """`/invoices/bulk` also fits `/invoices/{number}`, which answers to GET."""
+    allowed = {one.method for one in ROUTES if one.path == path}
+    for method in {"GET", "POST", "DELETE", "OPTIONS"} - allowed:
+        answer = await daemon.call(method, "/v1" + path)
+        refused(answer, 405, "request.no_such_method")
+        assert answer.headers["Allow"] == ",".join(sorted(allowed))
 
 
 @pytest.mark.parametrize(

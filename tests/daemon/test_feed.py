@@ -16,6 +16,7 @@ from refundwatch.errors import StoreBusy
 from refundwatch.store.contract import AuditNote
 from tests.daemon.living import living, refund_body
 from tests.daemon.promised import validator
+from tests.daemon.refusals import refused
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -153,8 +154,12 @@ async def test_wrong_parameter_is_refused_before_the_upgrade(daemon: Living) -> 
     for query, field in (("since=-2", "since"), ("since=x", "since"), ("to=1", "to")):
         answer = await daemon.call("GET", f"/v1/events?{query}")
         assert (answer.code, answer.body["field"]) == ("request.invalid", field)
-    answer = await daemon.call("GET", "/v1/events")
-    assert answer.status == 400
+
+
+async def test_feed_asked_for_without_an_upgrade_says_so(daemon: Living) -> None:
+    answer = await daemon.call("GET", "/v1/events?since=3", by="viewer")
+    refused(answer, 426, "request.upgrade_required")
+    assert answer.headers["Upgrade"] == "websocket"
 
 
 async def test_feed_needs_a_token(daemon: Living) -> None:
