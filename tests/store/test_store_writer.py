@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import sqlite3
 import threading
 from dataclasses import dataclass
@@ -85,6 +86,17 @@ def _fill(tx: Transaction, command: Fill) -> None:
         "INSERT INTO key_check (kek_id, sealed) VALUES ('big', zeroblob(?))",
         (command.size,),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite(Command[None]):
+    """Change many pages that stand already."""
+
+
+@unit(Rewrite)
+def _rewrite(tx: Transaction, command: Rewrite) -> None:
+    del command
+    tx.change("UPDATE key_check SET sealed = randomblob(length(sealed))")
 
 
 def note(number: int) -> AuditNote:
@@ -499,6 +511,19 @@ async def test_the_log_is_moved_into_the_database_before_it_grows_large(
         assert log.stat().st_size < 2 * half
     finally:
         await store.close()
+
+
+async def test_a_large_unit_needs_no_descriptor(threaded: ThreadedStore) -> None:
+    # More than SQLite by itself keeps in memory to undo a savepoint.
+    await threaded.execute(Fill(1_000_000))
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))
+    try:
+        await threaded.execute(Rewrite())
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+    assert threaded.failure is None
 
 
 async def test_after_a_failure_the_log_stays_for_the_next_start(

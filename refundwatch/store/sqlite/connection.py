@@ -67,6 +67,9 @@ def _set_durable(connection: sqlite3.Connection, *, in_memory: bool) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     # SQLite hides the errors of the checkpoints it takes by itself.
     connection.execute("PRAGMA wal_autocheckpoint = 0")
+    # What a savepoint keeps to undo would go to a file of its own, elsewhere: a commit
+    # must not fail because that disk is full, or no descriptor is left.
+    connection.execute("PRAGMA temp_store = MEMORY")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
