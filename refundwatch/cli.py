@@ -6,12 +6,9 @@ server without the dashboard's libraries runs its daemon.
 
 from __future__ import annotations
 
-import contextlib
-import difflib
-import importlib
-import importlib.util
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
@@ -85,7 +82,7 @@ def _run(name: str, arguments: list[str]) -> int:
     module_name = FRONT_ENDS[name][0]
     try:
         _refuse_stranger(module_name)
-        module = importlib.import_module(module_name)
+        module = import_module(module_name)
         return int(module.main(arguments))
     except ModuleNotFoundError as error:
         return _missing(error)
@@ -98,10 +95,12 @@ def _run(name: str, arguments: list[str]) -> int:
 
 def _silence_stdout() -> None:
     """Let the interpreter's last flush go nowhere; there is nobody to tell."""
-    with contextlib.suppress(OSError, ValueError):
+    try:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
+    except (OSError, ValueError):
+        return
 
 
 def _printable(message: str) -> str:
@@ -115,7 +114,8 @@ def _refuse_stranger(module_name: str) -> None:
     root = module_name.partition(".")[0]
     if root == "refundwatch":
         return
-    spec = importlib.util.find_spec(root)
+    # Loaded by name, as everything that not every start needs.
+    spec = import_module("importlib.util").find_spec(root)
     beside = Path(__file__).resolve().parent.parent / root / "__init__.py"
     found = spec.origin if spec is not None else None
     if found is None or Path(found).resolve() != beside:
@@ -145,7 +145,8 @@ def _missing(error: ModuleNotFoundError) -> int:
 
 
 def _unknown(word: str) -> int:
-    near = difflib.get_close_matches(word, FRONT_ENDS, n=1)
+    # A slip costs its look-up; a command that exists does not.
+    near = import_module("difflib").get_close_matches(word, FRONT_ENDS, n=1)
     hint = f"did you mean {near[0]}?" if near else "see refundwatch --help."
     print(f"refundwatch: there is no command {word!r}; {hint}", file=sys.stderr)
     return EXIT_USAGE

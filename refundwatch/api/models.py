@@ -20,6 +20,8 @@ from pydantic import (
     StringConstraints,
 )
 
+from refundwatch.api.words import ResolutionName, RoleName
+
 
 def _no_number(value: object) -> object:
     """Refuse a number for a time: nobody can see whether it means seconds."""
@@ -58,8 +60,6 @@ StateName = Literal[
     "expired",
     "cancelled",
 ]
-RoleName = Literal["viewer", "requester", "operator", "approver", "admin"]
-ResolutionName = Literal["succeeded", "declined", "reversed", "resend"]
 ActionName = Literal[
     "approve", "refuse", "edit", "cancel", "hold", "release", "resolve", "lookup"
 ]
@@ -405,7 +405,9 @@ class ResolveBody(DecisionBody):
     """Say what truly became of a refund in review; a second person must agree."""
 
     resolution: ResolutionName
-    evidence: dict[Code, Text] = Field(min_length=1, max_length=20)
+    evidence: dict[Code, Text] = Field(
+        min_length=1, max_length=20, json_schema_extra={"additionalProperties": False}
+    )
 
 
 class DecidedView(View):

@@ -11,7 +11,8 @@ from refundwatch.api.amounts import amount_text
 from refundwatch.api.models import ApproveBody, DecisionBody, RefundPage
 from refundwatch.commands.bodies import checked
 from refundwatch.commands.command_line import Noun
-from refundwatch.commands.decisions import add_decision_flags, decide, shown
+from refundwatch.commands.decisions import decide, shown
+from refundwatch.commands.flags import add_decision_flags
 from refundwatch.commands.output import Column, emit_json, emit_table, say
 
 if TYPE_CHECKING:

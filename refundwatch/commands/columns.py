@@ -9,16 +9,17 @@ from __future__ import annotations
 import difflib
 import tomllib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from refundwatch.commands.problems import UsageProblem
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace
+    from argparse import Namespace
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from refundwatch.commands.csv_rows import CsvFile
+    from refundwatch.commands.flags import Field
 
 NO_COLUMN: Final = "-"
 SETTINGS: Final = (
@@ -29,21 +30,6 @@ SETTINGS: Final = (
     "request_id_template",
     "delimiter",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """Something that a row states, and the names under which it is recognised."""
-
-    name: str
-    summary: str
-    names: tuple[str, ...] = ()
-    required: bool = False
-
-    @property
-    def flag(self) -> str:
-        """Give the flag that names its column."""
-        return f"--{self.name.replace('_', '-')}-column"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,28 +62,6 @@ class Layout:
                     f"{file.path} has no column for the {field}: give {flag}, or name "
                     f"a column with {flag}-column."
                 )
-
-
-def add_column_flags(parser: ArgumentParser, fields: Sequence[Field]) -> None:
-    """Add the flags that say how a file is read."""
-    group = parser.add_argument_group("how the file is read")
-    group.add_argument(
-        "--mapping",
-        type=Path,
-        metavar="FILE.toml",
-        help="a [columns] table and settings, instead of the flags below",
-    )
-    group.add_argument(
-        "--delimiter", metavar="CHAR", help="between cells: a comma, or tab"
-    )
-    for field in fields:
-        known = f"; recognised: {', '.join(field.names)}" if field.names else ""
-        group.add_argument(
-            field.flag,
-            metavar="NAME",
-            dest=f"{field.name}_column",
-            help=f"{field.summary}{known}",
-        )
 
 
 def read_mapping(path: Path | None) -> tuple[dict[str, str], dict[str, str]]:

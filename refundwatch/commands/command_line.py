@@ -5,19 +5,20 @@ Invariant: a token is never an argument; a session is opened once and always clo
 
 from __future__ import annotations
 
-import asyncio
-from argparse import ArgumentParser, Namespace
-from collections.abc import Awaitable, Callable
+from argparse import ArgumentParser
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from refundwatch.api.client import ApiClient
-from refundwatch.config import load_client_config
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
-    from refundwatch.config import ClientConfig
+    from argparse import Namespace
+    from collections.abc import Awaitable, Callable
 
-Work = Callable[[ApiClient, Namespace], Awaitable[int]]
+    from refundwatch.api.client import ApiClient
+
+Work: TypeAlias = "Callable[[ApiClient, Namespace], Awaitable[int]]"
+
+SESSION: Final = "refundwatch.commands.session"
 
 
 class Noun:
@@ -29,9 +30,12 @@ class Noun:
         self._verbs = self._parser.add_subparsers(required=True, metavar="COMMAND")
 
     def verb(
-        self, name: str, work: Work, summary: str, *, asks: bool = False
+        self, name: str, work: Work | str, summary: str, *, asks: bool = False
     ) -> ArgumentParser:
-        """Add a verb; one that `asks` has `--yes`. Return its parser."""
+        """Add a verb; one that `asks` has `--yes`. Return its parser.
+
+        Work that is named, `module:function`, is loaded when it runs.
+        """
         parser = self._verbs.add_parser(
             name, help=summary, description=summary + ".", allow_abbrev=False
         )
@@ -74,13 +78,10 @@ def share_flags(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the API's JSON")
 
 
-def run_work(work: Work, arguments: Namespace) -> int:
+def run_work(work: Work | str, arguments: Namespace) -> int:
     """Find the daemon, open a session, and do the work; return the exit code."""
-    found = load_client_config(arguments.server, arguments.token_file)
-    return asyncio.run(_with_client(found, work, arguments))
-
-
-async def _with_client(found: ClientConfig, work: Work, arguments: Namespace) -> int:
-    token = None if found.token is None else found.token.reveal()
-    async with ApiClient(found.server, token) as client:
-        return await work(client, arguments)
+    if isinstance(work, str):
+        module, _, function = work.partition(":")
+        work = getattr(import_module(module), function)
+    # What speaks to the daemon weighs more than all flags: help does without it.
+    return int(import_module(SESSION).run(work, arguments))

@@ -15,28 +15,13 @@ from refundwatch.commands.output import emit, emit_json, say
 from refundwatch.commands.refund_text import one_line
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace
+    from argparse import Namespace
     from collections.abc import Callable
 
     from refundwatch.api.client import ApiClient
     from refundwatch.api.models import DecisionBody
 
     MakeBody = Callable[[RefundDetailView], DecisionBody]
-
-
-def add_decision_flags(parser: ArgumentParser, reason_code: str | None = None) -> None:
-    """Add what every decision takes; without a default the code must be given."""
-    parser.add_argument("refund", metavar="REFUND", help="its id: rf_…")
-    parser.add_argument(
-        "--reason-code",
-        required=reason_code is None,
-        default=reason_code,
-        metavar="CODE",
-        help="stands in the audit log" + (f"; {reason_code}" if reason_code else ""),
-    )
-    parser.add_argument(
-        "--reason", metavar="TEXT", help="for people; kept sealed, not in the log"
-    )
 
 
 async def decide(

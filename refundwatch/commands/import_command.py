@@ -17,7 +17,7 @@ from refundwatch.commands.output import emit, emit_json, say
 from refundwatch.errors import RefundwatchError
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace
+    from argparse import Namespace
 
     from refundwatch.api.client import ApiClient
     from refundwatch.commands.csv_rows import Fault
@@ -45,14 +45,6 @@ class ImportView(View):
     unchanged: int
     dry_run: bool
     problems: list[LineProblemView]
-
-
-def add_import_flags(parser: ArgumentParser) -> None:
-    """Add what every import takes."""
-    parser.add_argument("file", metavar="FILE", help="a CSV file with a header line")
-    parser.add_argument(
-        "--dry-run", action="store_true", help="check every row and store nothing"
-    )
 
 
 async def run_import(

@@ -11,15 +11,11 @@ from typing import TYPE_CHECKING, Final
 from refundwatch.api.amounts import amount_text
 from refundwatch.api.models import InvoiceBody, InvoicesBody, InvoiceView
 from refundwatch.commands.cells import Cells, build, find_zone
-from refundwatch.commands.columns import (
-    Field,
-    add_column_flags,
-    find_layout,
-    read_mapping,
-)
+from refundwatch.commands.columns import find_layout, read_mapping
 from refundwatch.commands.command_line import Noun
 from refundwatch.commands.csv_rows import CsvFile
-from refundwatch.commands.import_command import add_import_flags, run_import
+from refundwatch.commands.flags import Field, add_column_flags, add_import_flags
+from refundwatch.commands.import_command import run_import
 from refundwatch.commands.importing import Plan
 from refundwatch.commands.output import emit, emit_json, when_exactly
 

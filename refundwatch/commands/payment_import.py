@@ -16,8 +16,9 @@ from refundwatch.api.models import (
     PaymentsBody,
 )
 from refundwatch.commands.cells import Cells, build, find_zone
-from refundwatch.commands.columns import Field, find_layout, read_mapping
+from refundwatch.commands.columns import find_layout, read_mapping
 from refundwatch.commands.csv_rows import CsvFile
+from refundwatch.commands.flags import Field
 from refundwatch.commands.importing import Plan
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from refundwatch.api.amounts import amount_text, parse_amount
 from refundwatch.api.models import InvoiceShareBody, PaymentBody, PaymentView
 from refundwatch.commands.bodies import checked
 from refundwatch.commands.cells import find_zone
-from refundwatch.commands.columns import add_column_flags
 from refundwatch.commands.command_line import Noun
-from refundwatch.commands.import_command import add_import_flags, run_import
+from refundwatch.commands.flags import add_column_flags, add_import_flags
+from refundwatch.commands.import_command import run_import
 from refundwatch.commands.output import emit, emit_json, when_exactly
 from refundwatch.commands.payment_import import PAYMENT_FIELDS, payment_plan
 from refundwatch.commands.problems import UsageProblem

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 from refundwatch.api.models import RefundBody, RefundsBody
 from refundwatch.commands.cells import Cells, build
-from refundwatch.commands.columns import Field, find_layout, read_mapping
+from refundwatch.commands.columns import find_layout, read_mapping
 from refundwatch.commands.csv_rows import CsvFile
 from refundwatch.commands.importing import Plan
 from refundwatch.commands.problems import UsageProblem
+from refundwatch.commands.refund_fields import DEFAULT_REASON, REFUND_FIELDS
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -24,30 +25,6 @@ if TYPE_CHECKING:
     from refundwatch.commands.columns import Layout
     from refundwatch.commands.csv_rows import Row
 
-REFUND_FIELDS: Final = (
-    Field("request_id", "the request's own id", ("request_id",)),
-    Field("credit_note", "the credit note", ("credit_note_no", "credit_note")),
-    Field(
-        "payment",
-        "the payment",
-        (
-            "payment",
-            "payment_id",
-            "gateway_reference",
-            "payment_reference",
-            "reference",
-            "invoice_no",
-        ),
-        required=True,
-    ),
-    Field("amount", "the amount to refund", ("amount", "total"), required=True),
-    Field("currency", "the currency", ("currency", "currency_code")),
-    Field("account", "the account of a row", ("account",)),
-    Field("invoice", "the invoice", ("invoice_no", "invoice_number", "invoice")),
-    Field("reason_code", "the reason's code", ("reason_code",)),
-    Field("reason", "the reason's text", ("reason_text", "reason")),
-)
-DEFAULT_REASON: Final = "goods_returned"
 OUR_IDS: Final = "pay_"
 
 _NAMES: Final = {

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final, get_args
 
 from refundwatch.api.models import (
     NewTokenView,
-    RoleName,
     TokenBody,
     TokensView,
     TokenView,
 )
+from refundwatch.api.words import RoleName
 from refundwatch.commands.bodies import checked
 from refundwatch.commands.command_line import Noun
 from refundwatch.commands.output import (

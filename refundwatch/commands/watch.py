@@ -18,7 +18,7 @@ from refundwatch.commands.output import emit, emit_json, say
 from refundwatch.errors import ApiProblem, ApiUnreachable
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace
+    from argparse import Namespace
 
     from refundwatch.api.client import ApiClient
     from refundwatch.api.models import Frame, RefundView
@@ -26,24 +26,6 @@ if TYPE_CHECKING:
 FIRST_WAIT_SECONDS: Final = 1.0
 LONGEST_WAIT_SECONDS: Final = 30.0
 _COMES_BACK: Final = frozenset({429, 502, 503, 504})
-
-
-def add_watch_flags(parser: ArgumentParser) -> None:
-    """Add what watching takes."""
-    parser.add_argument(
-        "refund", nargs="*", metavar="REFUND", help="only these; else every one"
-    )
-    parser.add_argument(
-        "--plain",
-        action="store_true",
-        help="sentences instead of columns: for pipes and screen readers",
-    )
-    parser.add_argument(
-        "--since",
-        type=int,
-        metavar="SEQUENCE",
-        help="begin with what happened after this place in the log",
-    )
 
 
 async def watch(client: ApiClient, arguments: Namespace) -> int:

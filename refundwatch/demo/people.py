@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from refundwatch.api.client import ApiClient
-from refundwatch.api.models import NewTokenView, RoleName, TokenBody
+from refundwatch.api.models import NewTokenView, TokenBody
 
 if TYPE_CHECKING:
+    from refundwatch.api.words import RoleName
     from refundwatch.demo.folder import Folder
 
 _CREW: Final[dict[str, tuple[str, list[RoleName]]]] = {

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
 from refundwatch.cli import FRONT_ENDS
+from refundwatch.commands import refunds
+from refundwatch.commands.command_line import Noun
 from tests.architecture.repository import ROOT
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+    from refundwatch.commands.command_line import Work
 
 PROGRAM = """
 import contextlib, io, json, sys
@@ -90,3 +99,30 @@ def test_dashboard_imports_nothing_of_the_daemon(name: str) -> None:
     assert FRONT_ENDS[name][0] in names
     assert roots(names) & {"daemon", "aiosqlite", "apscheduler"} == set()
     assert not any(name.startswith("refundwatch.store") for name in names)
+
+
+def test_help_of_listing_imports_nothing_heavy() -> None:
+    names = modules_after("refunds", "list", "--help")
+    assert FRONT_ENDS["refunds"][0] in names
+    heavy = {"aiohttp", "pydantic", "asyncio", "dataclasses", "inspect"}
+    assert roots(names) & heavy == set()
+    assert "refundwatch.api.models" not in names
+
+
+def test_work_that_is_named_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+
+    class Asking(Noun):
+        def verb(
+            self, name: str, work: Work | str, summary: str, **more: bool
+        ) -> ArgumentParser:
+            found.append(work)
+            return super().verb(name, work, summary, **more)
+
+    monkeypatch.setattr(refunds, "Noun", Asking)
+    with pytest.raises(SystemExit):
+        refunds.main(["--help"])
+    assert len(found) > 5
+    for work in found:
+        module, _, function = str(work).partition(":")
+        assert callable(getattr(importlib.import_module(module), function))

@@ -15,7 +15,7 @@ from textual.containers import Horizontal, Vertical
 from textual.suggester import SuggestFromList
 from textual.widgets import Button, Input, Static
 
-from refundwatch.api.models import ResolutionName
+from refundwatch.api.words import ResolutionName
 from tui import format as f
 from tui.proposal import RESOLUTIONS, TITLES, Proposal
 from tui.screens.dialog import Dialog
