@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import models_json_schema
 
 from refundwatch.api import models as m
+from refundwatch.api.links import links_of
 from refundwatch.api.paths import PREFIX, ROUTES
 
 if TYPE_CHECKING:
@@ -169,10 +170,12 @@ def _good_response(route: Route, status: int) -> Schema:
     if route.answer is not None:
         schema = _reference(route.answer)
     again = status != route.status
-    return {
+    response: Schema = {
         "description": "It stood already." if again else route.summary,
         "content": {"application/json": {"schema": schema}},
     }
+    links = links_of(route.name)
+    return {**response, "links": links} if links else response
 
 
 def _reference(model: type[BaseModel]) -> Schema:

@@ -100,6 +100,38 @@ def test_needed_permission_is_told(route: Route) -> None:
     assert (route.permission is None) or f"`{route.permission}`" in text
 
 
+def pointed(schema: Any, pointer: str) -> Any:
+    """The schema of what a pointer leads to in an answer of this schema."""
+    for part in pointer.strip("/").split("/"):
+        while "$ref" in schema:
+            schema = SCHEMAS[schema["$ref"].rpartition("/")[2]]
+        schema = schema["items"] if part.isdigit() else schema["properties"][part]
+    return schema
+
+
+@EVERY
+def test_links_lead_from_what_is_answered_to_what_is_asked(route: Route) -> None:
+    """A renamed field or operation would leave a link that leads nowhere."""
+    every = {
+        one["operationId"]: one
+        for it in DOCUMENT["paths"].values()
+        for one in it.values()
+    }
+    for response in operation(route)["responses"].values():
+        for link in response.get("links", {}).values():
+            target = every[link["operationId"]]
+            schema = response["content"]["application/json"]["schema"]
+            values = link.get("parameters", {}) | link.get("requestBody", {})
+            for expression in values.values():
+                assert pointed(schema, expression.removeprefix("$response.body#"))
+            names = {one["name"] for one in target["parameters"] if one["in"] == "path"}
+            assert set(link.get("parameters", {})) == names
+            if "requestBody" in link:
+                body = target["requestBody"]["content"]["application/json"]["schema"]
+                for name in link["requestBody"]:
+                    assert pointed(body, name)
+
+
 def test_amounts_are_whole_numbers_everywhere() -> None:
     """No property that holds money may be a JSON number with a fraction."""
     for name, schema in SCHEMAS.items():
@@ -122,4 +154,8 @@ def test_frames_are_told_apart_by_their_word(model: Any) -> None:
 def test_bodies_are_closed() -> None:
     for route in ROUTES:
         if route.body is not None:
-            assert SCHEMAS[route.body.__name__]["additionalProperties"] is False
+            schema = SCHEMAS[route.body.__name__]
+            assert schema["additionalProperties"] is False
+            for name, value in schema["properties"].items():
+                if value.get("type") == "object":
+                    assert value["additionalProperties"] is False, name
