@@ -1,0 +1,133 @@
+"""The dashboard on a terminal: its start, and what a repaint costs.
+
+Behind it stand a million refunds and 50 changes a second, most of them on screen. The
+processor time of a repaint is that of the whole process, reading the feed included.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from statistics import median
+from threading import Thread
+from typing import TYPE_CHECKING, Final
+
+from bench.ratio import Row, at_most, interleaved
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROUNDS: Final = 9
+PAINT_ROUNDS: Final = 3
+PAINT_SECONDS: Final = 10.0
+MOST_PAINTS: Final = 10.0
+MOST_MS: Final = 15.0
+SIZE: Final = {"COLUMNS": "160", "LINES": "50"}
+TERMINAL: Final = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+
+
+def run(short: bool) -> list[Row]:  # noqa: FBT001 - one question of every table
+    """Measure both."""
+    with tempfile.TemporaryDirectory(prefix="bench-dashboard-") as place:
+        folder = Path(place)
+        with _hub(folder / "hub.sock") as server:
+            starts = _starts(folder, server, 1 if short else ROUNDS)
+            rounds = 1 if short else PAINT_ROUNDS
+            return starts + _paints(folder, server, rounds, 2 if short else None)
+
+
+def _starts(folder: Path, server: str, rounds: int) -> list[Row]:
+    def start(*more: str) -> float:
+        begun = time.perf_counter()
+        _on_terminal(folder, "start", *more)
+        return time.perf_counter() - begun
+
+    taken = interleaved(
+        {"ours": lambda: start("--server", server), "trivial": start}, rounds
+    )
+    return [
+        at_most(
+            "dashboard",
+            ("start to first paint and exit (s)", taken["ours"]),
+            ("trivial Textual app (s)", taken["trivial"]),
+            1.6,
+        )
+    ]
+
+
+def _paints(folder: Path, server: str, rounds: int, seconds: float | None) -> list[Row]:
+    wanted = ("--seconds", str(seconds or PAINT_SECONDS))
+    ours = [
+        _on_terminal(folder, "paint", *wanted, "--server", server)
+        for _ in range(rounds)
+    ]
+    idle = _on_terminal(folder, "paint", *wanted)["ms_a_paint"]
+    rate = [one["paints_a_second"] for one in ours]
+    cost = [one["ms_a_paint"] for one in ours]
+    note = f"an idle repaint of the trivial app costs {idle:.2f} ms"
+    return [
+        at_most(
+            "dashboard",
+            ("repaints/s at 50 changes/s", rate),
+            ("allowed", [MOST_PAINTS] * rounds),
+            1,
+        ),
+        at_most(
+            "dashboard",
+            ("CPU ms per repaint, 1 M refunds behind it", cost),
+            ("allowed", [MOST_MS] * rounds),
+            1,
+            f"{note}, ours {median(cost) / idle:.1f} of it",
+        ),
+    ]
+
+
+def _on_terminal(folder: Path, *arguments: str) -> dict[str, float]:
+    """Run the app on a pseudo-terminal that somebody reads; give what it tells."""
+    result = folder / "result.json"
+    ours, theirs = pty.openpty()
+    reader = Thread(target=_drain, args=(ours,), daemon=True)
+    reader.start()
+    command = [sys.executable, "-m", "bench.watching", arguments[0], str(result)]
+    try:
+        subprocess.run(
+            [*command, *arguments[1:]],
+            check=True,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | SIZE | TERMINAL,
+        )
+    finally:
+        os.close(theirs)
+        reader.join()
+        os.close(ours)
+    told: dict[str, float] = json.loads(result.read_text("utf-8"))
+    return told
+
+
+def _drain(terminal: int) -> None:
+    # Linux ends a terminal that nobody writes to any more with an error.
+    with suppress(OSError):
+        while os.read(terminal, 65_536):
+            pass
+
+
+@contextmanager
+def _hub(socket: Path) -> Iterator[str]:
+    with subprocess.Popen(
+        [sys.executable, "-m", "bench.million", str(socket)], stdout=subprocess.PIPE
+    ) as process:
+        try:
+            if process.stdout is None or not process.stdout.readline():
+                raise SystemExit("the hub did not start")
+            yield f"unix:{socket}"
+        finally:
+            process.terminate()
