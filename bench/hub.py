@@ -56,7 +56,7 @@ class Hub:
 
     def count(self, where: str = "1") -> int:
         """Count the stored deliveries."""
-        return self._ask(f"SELECT count(*) FROM delivery WHERE {where}")  # noqa: S608
+        return self._ask(f"SELECT count(*) FROM delivery WHERE {where}")
 
     def waiting(self) -> int:
         """Count the deliveries that the inbox has not applied yet."""
@@ -157,7 +157,10 @@ async def _pay_out(folder: Folder) -> list[dict[str, Any]]:
 
 
 async def _all_paid_out(client: ApiClient) -> list[m.RefundView]:
-    query = {"filter": "state:succeeded", "limit": 200}
+    query: dict[str, str | int | bool | None] = {
+        "filter": "state:succeeded",
+        "limit": 200,
+    }
     until = time.monotonic() + _DRAIN_SECONDS
     while time.monotonic() < until:
         page = await client.call("refunds.list", m.RefundPage, query=query)

@@ -96,7 +96,9 @@ def _halves(subject: dict[str, Any]) -> tuple[bytes, bytes]:
         "created": int(time.time()),
         "data": {
             "object": dict(subject, metadata=metadata),
-            "previous_attributes": {"destination_details": {"card": {"type": "pending"}}},
+            "previous_attributes": {
+                "destination_details": {"card": {"type": "pending"}}
+            },
         },
         "livemode": False,
         "pending_webhooks": 1,
@@ -215,9 +217,14 @@ async def send(order: Order, requests: Sequence[bytes]) -> Taken:
             connection.next()
     else:
         await _by_timetable(run, idle, order.rate)
-    while run.ok + run.other < run.sent and run.clock() < run.ends_at + _GRACE_SECONDS:
-        await asyncio.sleep(0.01)
+    await _last_answers(run)
     return run.taken()
+
+
+async def _last_answers(run: _Run) -> None:
+    until = run.ends_at + _GRACE_SECONDS
+    while run.ok + run.other < run.sent and run.clock() < until:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
 
 
 async def _by_timetable(run: _Run, idle: list[_Connection], rate: float) -> None:

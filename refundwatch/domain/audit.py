@@ -16,7 +16,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Protocol
 
-from refundwatch.domain.canonical import canonical_bytes, parse_canonical
+from refundwatch.domain.canonical import canonical_text, octets, parse_canonical
 from refundwatch.domain.merkle import HASH_BYTES, TreeHead, leaf_hash
 from refundwatch.errors import InvariantBroken, NotCanonical
 
@@ -126,17 +126,12 @@ def entry_bytes(  # noqa: PLR0917 - the fields of an entry
     _require(_KIND.fullmatch(kind) is not None, "a kind is lower-case words with `:`")
     _require(bool(actor), "somebody acts")
     _require(len(prev) == HASH_BYTES, "the hash before has 32 bytes")
-    stored = canonical_bytes(
-        {
-            "v": ENTRY_VERSION,
-            "seq": seq,
-            "at": at.astimezone(UTC).strftime(_TIME),
-            "kind": kind,
-            "actor": actor,
-            "refund_id": refund_id,
-            "data": data,
-            "prev": prev.hex(),
-        }
+    # The fields in canonical order; an entry is written for every row of a flood.
+    stored = octets(
+        f'{{"actor":{canonical_text(actor)},"at":"{_time_text(at)}",'
+        f'"data":{canonical_text(data, above=1)},"kind":"{kind}",'
+        f'"prev":"{prev.hex()}","refund_id":{canonical_text(refund_id)},'
+        f'"seq":{canonical_text(seq)},"v":{ENTRY_VERSION}}}'
     )
     _require(len(stored) <= MAX_ENTRY_BYTES, f"it has at most {MAX_ENTRY_BYTES} bytes")
     return stored
@@ -250,13 +245,17 @@ def _names(row: LogRow, before: bytes) -> bool:
         return False
 
 
+def _time_text(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
 def _time(text: str) -> datetime:
     try:
         moment = datetime.strptime(text, _TIME).replace(tzinfo=UTC)
     except ValueError as error:
         raise NotCanonical(_NO_ENTRY) from error
     # `strptime` also takes fewer digits, which would be second spellings.
-    if moment.strftime(_TIME) != text:
+    if _time_text(moment) != text:
         raise NotCanonical(_NO_ENTRY)
     return moment
 

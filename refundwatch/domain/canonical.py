@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Final
 
 from refundwatch.errors import NotCanonical
@@ -28,14 +29,6 @@ JsonValue: TypeAlias = (
 MAX_INTEGER: Final = 2**53 - 1
 MAX_DEPTH: Final = 32
 
-_ENCODER: Final = json.JSONEncoder(
-    sort_keys=True,
-    separators=(",", ":"),
-    ensure_ascii=False,
-    allow_nan=False,
-    check_circular=False,
-)
-
 
 def canonical_bytes(value: JsonValue) -> bytes:
     """Give the canonical UTF-8 bytes of a value.
@@ -44,7 +37,31 @@ def canonical_bytes(value: JsonValue) -> bytes:
         NotCanonical: the value holds a float, a key that is not ASCII, an integer
             beyond ±(2^53-1), a lone surrogate, or nests deeper than `MAX_DEPTH`.
     """
-    return _encoded(_plain(value, MAX_DEPTH))
+    return octets(canonical_text(value))
+
+
+def canonical_text(value: JsonValue, above: int = 0) -> str:
+    """Give the canonical bytes as a text, to stand `above` levels deep in another.
+
+    Raises:
+        NotCanonical: as `canonical_bytes`, except for a lone surrogate, which has no
+            bytes: `octets` refuses it.
+    """
+    return _written(value, MAX_DEPTH - above)
+
+
+def octets(text: str) -> bytes:
+    """Give the bytes of a canonical text.
+
+    Raises:
+        NotCanonical: it holds a lone surrogate.
+    """
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        message = "A text holds a lone surrogate."
+        # Without the error before, which would carry the text along.
+        raise NotCanonical(message) from None
 
 
 def canonical_sha256(value: JsonValue) -> str:
@@ -70,29 +87,28 @@ def parse_canonical(stored: bytes) -> JsonValue:
     return value
 
 
-def _encoded(plain: object) -> bytes:
-    return _ENCODER.encode(plain).encode("utf-8")
-
-
-def _plain(value: JsonValue, depth: int) -> object:
-    """Copy a value into exactly the types the encoder writes canonically.
-
-    Subclasses (an `IntEnum`, a `StrEnum`) become their plain value: the encoder
-    would otherwise decide by itself how to write them.
-    """
+def _written(value: JsonValue, depth: int) -> str:
+    """Write a value; a subclass (an `IntEnum`, a `StrEnum`) as its plain value."""
     match value:
         case str():
-            return _checked_text(str.__str__(value))
-        case None | bool():
-            return value
+            return encode_basestring(str.__str__(value))
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
         case int():
-            return _checked_integer(int(value))
+            return int.__repr__(_checked_integer(value))
         case dict() | Mapping():
             inner = _deeper(depth)
-            return {_checked_key(k): _plain(v, inner) for k, v in value.items()}
+            members = {_checked_key(key): item for key, item in value.items()}
+            written = [
+                f"{encode_basestring(key)}:{_written(members[key], inner)}"
+                for key in sorted(members)
+            ]
+            return f"{{{','.join(written)}}}"
         case list() | tuple():
             inner = _deeper(depth)
-            return [_plain(item, inner) for item in value]
+            return f"[{','.join([_written(item, inner) for item in value])}]"
         case _:
             message = f"A {type(value).__name__} has no canonical form."
             raise NotCanonical(message)
@@ -108,14 +124,6 @@ def _deeper(depth: int) -> int:
 def _checked_integer(value: int) -> int:
     if abs(value) > MAX_INTEGER:
         message = "An integer lies beyond ±(2^53-1)."
-        raise NotCanonical(message)
-    return value
-
-
-def _checked_text(value: str) -> str:
-    # `isascii` is a flag of the string, so the common case costs nothing.
-    if not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
-        message = "A text holds a lone surrogate."
         raise NotCanonical(message)
     return value
 

@@ -20,6 +20,7 @@ import unicodedata
 from dataclasses import replace
 from datetime import timedelta
 from enum import IntEnum
+from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
@@ -289,4 +290,11 @@ def _ciphers(dek_id: int, key: bytes) -> dict[tuple[int, int], AESGCM | AESGCMSI
 
 
 def _place(table: str, primary_key: str, column: str, layout: int) -> bytes:
-    return parts("refundwatch/field/v1", table, primary_key, column, str(layout))
+    before, after = _around(table, column, layout)
+    return before + parts(primary_key) + after
+
+
+@cache
+def _around(table: str, column: str, layout: int) -> tuple[bytes, bytes]:
+    """Give what stands around the primary key in a place: the same for every row."""
+    return parts("refundwatch/field/v1", table), parts(column, str(layout))

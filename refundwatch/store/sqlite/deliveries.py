@@ -1,34 +1,30 @@
-"""Deliveries: stored once, then applied, postponed or closed, each with its reason.
+"""Stored deliveries: applied, postponed or closed, each with its reason.
 
-Invariant: a delivery, its inbox job and its audit entry are one commit; an item is
-applied at most once, whatever repeats; none ends without a reason, and money that
-moved without us ends booked or alarmed.
+Invariant: an item is applied at most once, whatever repeats; none ends without a
+reason, and money that moved without us ends booked or alarmed.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from refundwatch.domain.policy import SYSTEM
 from refundwatch.domain.refund import Word
-from refundwatch.errors import AccountUnknown, InvariantBroken
+from refundwatch.errors import InvariantBroken
 from refundwatch.store.contract import (
     ApplyDelivery,
     ApplyDispute,
     CloseDelivery,
-    DeliveryItem,
     DueInbox,
     InboxJob,
     PostponeDelivery,
-    StoreDelivery,
 )
 from refundwatch.store.rows import micros, moment, refund_from_row
 from refundwatch.store.sql import named_queries
 from refundwatch.store.sqlite.alarms import close_alarm, open_alarm
-from refundwatch.store.sqlite.delivery_items import item_of, item_text
+from refundwatch.store.sqlite.delivery_items import item_of
 from refundwatch.store.sqlite.events import ALARM_DISPUTED, DISPUTED, bring
 from refundwatch.store.sqlite.health import record_call
 from refundwatch.store.sqlite.outside import (
@@ -38,7 +34,7 @@ from refundwatch.store.sqlite.outside import (
     freeze_and_hold,
 )
 from refundwatch.store.sqlite.registry import Reading, question, unit
-from refundwatch.store.sqlite.sound import sound, sound_call, sound_item
+from refundwatch.store.sqlite.sound import sound, sound_call
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -46,6 +42,7 @@ if TYPE_CHECKING:
     from refundwatch.domain.canonical import JsonValue
     from refundwatch.domain.refund import Refund
     from refundwatch.domain.transition import Applied
+    from refundwatch.store.contract import DeliveryItem
     from refundwatch.store.rows import Row, SqlValue
     from refundwatch.store.sqlite.transaction import Transaction
 
@@ -56,66 +53,6 @@ ALARM_DISPUTE_UNKNOWN: Final = "dispute_unmatched"
 ALARM_EXTERNAL_UNBOOKED: Final = "external_refund_unbooked"
 _WAITING: Final = "waiting"
 _CAME_BACK: Final = frozenset({Word.FAILED, Word.REVERSED})
-
-
-# --- storing ----------------------------------------------------------------------
-
-
-@unit(StoreDelivery)
-def _store(tx: Transaction, command: StoreDelivery) -> int:
-    at = micros(command.at)
-    if tx.change(_SQL["heard_from"], (at, command.account)) != 1:
-        raise AccountUnknown(
-            f"There is no account {command.account[:64]!a}.", field="account"
-        )
-    fresh: dict[str, DeliveryItem] = {}
-    for item in map(sound_item, command.items):
-        known = tx.change(_SQL["repeat"], (command.account, item.dedupe_id))
-        if not known:
-            fresh.setdefault(item.dedupe_id, item)
-    if fresh:
-        digest = sha256(command.body).hexdigest()
-        body = _store_body(tx, command, digest)
-        for item in fresh.values():
-            _store_item(tx, command, item, body, digest)
-        tx.touch("inbox")
-    return len(fresh)
-
-
-def _store_body(tx: Transaction, command: StoreDelivery, digest: str) -> int:
-    row = tx.one(_SQL["next_body"])
-    number = int(row["id"]) if row is not None else 1
-    sealed = tx.sealer.seal("delivery_body", str(number), "body", command.body)
-    values = (number, command.account, micros(command.at), sealed, digest)
-    tx.change(_SQL["add_body"], values)
-    return number
-
-
-def _store_item(
-    tx: Transaction, command: StoreDelivery, item: DeliveryItem, body: int, digest: str
-) -> None:
-    evidence = item.evidence
-    values: dict[str, SqlValue] = {
-        "body": body,
-        "account": command.account,
-        "dedupe_id": item.dedupe_id,
-        "type": item.type,
-        "kind": item.kind,
-        "item": item_text(item),
-        "merchant_reference": evidence.merchant_reference if evidence else None,
-        "gateway_reference": evidence.gateway_reference if evidence else None,
-        "payment_reference": item.payment_reference,
-        "at": micros(command.at),
-    }
-    row = tx.one(_SQL["add"], values)
-    data: dict[str, JsonValue] = {
-        "delivery_id": None if row is None else row["id"],
-        "account": command.account,
-        "type": item.type,
-        "dedupe_id": sound(item.dedupe_id),
-        "body_sha256": digest,
-    }
-    tx.append(command.at, "delivery:stored", SYSTEM.id, None, data)
 
 
 # --- applying ---------------------------------------------------------------------

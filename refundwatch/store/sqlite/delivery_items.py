@@ -15,6 +15,7 @@ from refundwatch.store.contract import DeliveryItem
 if TYPE_CHECKING:
     from refundwatch.store.rows import Row
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"), sort_keys=True)
 _EVIDENCE = tuple(field.name for field in fields(Evidence))
 _ITEM = tuple(
     field.name
@@ -30,7 +31,7 @@ def item_text(item: DeliveryItem) -> str:
     stated["word"] = item.word and item.word.value
     evidence = item.evidence
     stated["evidence"] = evidence and {n: getattr(evidence, n) for n in _EVIDENCE}
-    return json.dumps(stated, separators=(",", ":"), sort_keys=True)
+    return _ENCODER.encode(stated)
 
 
 def item_of(row: Row) -> DeliveryItem:

@@ -6,21 +6,35 @@ appended vanishes with the unit.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from refundwatch.domain.audit import FIRST_PREV, entry_bytes
 from refundwatch.domain.merkle import leaf_hash
 from refundwatch.store.rows import micros
 from refundwatch.store.sql import named_queries
+from refundwatch.store.sqlite.many import change_all
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from refundwatch.domain.canonical import JsonValue
+    from refundwatch.store.rows import SqlValue
 
 _SQL = named_queries("sqlite", "journal")
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    """An entry before it has its place."""
+
+    at: datetime
+    kind: str
+    actor: str
+    refund_id: str | None
+    data: Mapping[str, JsonValue]
 
 
 class Journal:
@@ -54,14 +68,25 @@ class Journal:
         Raises:
             InvariantBroken, NotCanonical: the entry cannot be written.
         """
-        seq = self._next
-        entry = entry_bytes(seq, at, kind, actor, refund_id, data, self._prev)
-        leaf = leaf_hash(entry)
-        self._connection.execute(
-            _SQL["append"], (seq, entry, leaf, micros(at), kind, actor, refund_id)
-        )
-        self._next, self._prev = seq + 1, leaf
-        return seq
+        self.append_all((NewEntry(at, kind, actor, refund_id, data),))
+        return self.last_seq
+
+    def append_all(self, entries: Iterable[NewEntry]) -> None:
+        """Append entries in their order.
+
+        Raises:
+            InvariantBroken, NotCanonical: one of them cannot be written.
+        """
+        rows: list[tuple[SqlValue, ...]] = []
+        seq, prev = self._next, self._prev
+        for new in entries:
+            about = (new.at, new.kind, new.actor, new.refund_id)
+            entry = entry_bytes(seq, *about, new.data, prev)
+            prev = leaf_hash(entry)
+            rows.append((seq, entry, prev, micros(new.at), *about[1:]))
+            seq += 1
+        change_all(self._connection, _SQL["append"], rows)
+        self._next, self._prev = seq, prev
 
     def mark(self) -> tuple[int, bytes]:
         """Remember the place before a unit of work."""

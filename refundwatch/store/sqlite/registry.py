@@ -7,9 +7,9 @@ synchronous `handler(tx, command)` in the writer; a question is one synchronous
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from refundwatch.errors import InvariantBroken
 from refundwatch.store.contract import Command, Query, Sealer
@@ -33,9 +33,20 @@ Q = TypeVar("Q", bound=Query[Any])
 R = TypeVar("R")
 
 Handler = Callable[["Transaction", Any], Any]
+
+
+class JoinedHandler(Protocol):
+    """Does the work of many commands of a kind; gives a result for each."""
+
+    def __call__(self, tx: Transaction, commands: Sequence[Any]) -> list[Any]:
+        """Do it."""
+        ...
+
+
 Answer = Callable[[Reading, Any], Any]
 
 _HANDLERS: Final[dict[type[Command[Any]], Handler]] = {}
+_JOINED: Final[dict[type[Command[Any]], JoinedHandler]] = {}
 _ANSWERS: Final[dict[type[Query[Any]], Answer]] = {}
 
 
@@ -51,6 +62,27 @@ def unit(
         return handler
 
     return register
+
+
+def joined_unit(
+    command: type[Command[Any]],
+) -> Callable[[JoinedHandler], JoinedHandler]:
+    """Register a function that does the work of many commands of a kind at once.
+
+    It gives a result for each, or fails for all of them: then they are done singly.
+    """
+
+    def register(handler: JoinedHandler) -> JoinedHandler:
+        unit(command)(lambda tx, one: handler(tx, commands=(one,))[0])
+        _JOINED[command] = handler
+        return handler
+
+    return register
+
+
+def joined_handlers() -> Mapping[type[Command[Any]], JoinedHandler]:
+    """Give the functions that do the work of many commands of one kind at once."""
+    return _JOINED
 
 
 def question(

@@ -20,9 +20,24 @@ LONGEST: Final = 256
 """Characters; the longest reference that a known gateway gives has 255."""
 
 
+_EVIDENCE_TEXTS: Final = (
+    "source",
+    "raw_status",
+    "gateway_reference",
+    "merchant_reference",
+    "payment_reference",
+    "currency",
+    "failure_code",
+)
+
+
+def _is_sound(text: str | None) -> bool:
+    return text is None or (len(text) <= LONGEST and text.isascii())
+
+
 def sound(text: str) -> str:
     """Cut a text and replace what is no Unicode."""
-    if len(text) <= LONGEST and text.isascii():
+    if _is_sound(text):
         return text
     return text[:LONGEST].encode("utf-8", "replace").decode("utf-8")
 
@@ -34,6 +49,8 @@ def sound_or_none(text: str | None) -> str | None:
 
 def sound_evidence(evidence: Evidence) -> Evidence:
     """Make every text of the evidence sound."""
+    if all(_is_sound(getattr(evidence, name)) for name in _EVIDENCE_TEXTS):
+        return evidence
     return replace(
         evidence,
         source=sound(evidence.source),
@@ -61,6 +78,8 @@ def sound_event(event: RefundEvent) -> RefundEvent:
 
 def sound_item(item: DeliveryItem) -> DeliveryItem:
     """Make every text of a delivered item sound; its dedupe id keeps its length."""
+    if item.dedupe_id.isascii() and all(map(_is_sound, _texts(item))):
+        return item
     return replace(
         item,
         dedupe_id=item.dedupe_id.encode("utf-8", "replace").decode("utf-8"),
@@ -71,6 +90,15 @@ def sound_item(item: DeliveryItem) -> DeliveryItem:
         payment_reference=sound_or_none(item.payment_reference),
         payment_aliases=tuple(sound(alias) for alias in item.payment_aliases),
     )
+
+
+def _texts(item: DeliveryItem) -> list[str | None]:
+    """Give the texts of an item that `sound` would cut."""
+    texts = [item.type, item.kind, item.occurred_at, item.payment_reference]
+    texts += item.payment_aliases
+    if item.evidence is not None:
+        texts += (getattr(item.evidence, name) for name in _EVIDENCE_TEXTS)
+    return texts
 
 
 def sound_call(call: CallRecord) -> CallRecord:

@@ -17,10 +17,11 @@ from refundwatch.store.rows import (
 )
 from refundwatch.store.sql import named_queries
 from refundwatch.store.sqlite import applying
+from refundwatch.store.sqlite.many import change_all, every_of
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from refundwatch.domain.canonical import JsonValue
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from refundwatch.domain.transition import Applied
     from refundwatch.store.contract import PaymentRow, Sealer
     from refundwatch.store.rows import SqlValue
-    from refundwatch.store.sqlite.journal import Journal
+    from refundwatch.store.sqlite.journal import Journal, NewEntry
 
 _SQL = named_queries("sqlite", "transaction")
 
@@ -98,6 +99,20 @@ class Transaction:
     ) -> int:
         """Run a statement that writes; give how many rows it touched."""
         return self.connection.execute(sql, values).rowcount
+
+    def every_of(
+        self, sql: str, keys: Sequence[tuple[SqlValue, ...]]
+    ) -> list[sqlite3.Row]:
+        """Give every row for the keys that stand in the query's `VALUES`."""
+        return every_of(self.connection, sql, keys)
+
+    def change_all(self, sql: str, rows: Sequence[tuple[SqlValue, ...]]) -> None:
+        """Run a statement that inserts one row, for all rows."""
+        change_all(self.connection, sql, rows)
+
+    def append_all(self, entries: Iterable[NewEntry]) -> None:
+        """Append audit entries in their order."""
+        self._journal.append_all(entries)
 
     def append(
         self,

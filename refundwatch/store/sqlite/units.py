@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from refundwatch.store.sqlite import (
     alarms,
+    arrivals,
     calendar,
     claims,
     decisions,
@@ -27,6 +28,7 @@ from refundwatch.store.sqlite import (
 
 MODULES = (
     alarms,
+    arrivals,
     calendar,
     claims,
     decisions,

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from refundwatch.errors import StoreBusy, StoreFailed, StoreFull
@@ -18,7 +19,7 @@ from refundwatch.store.sql import named_queries
 from refundwatch.store.sqlite.denial import NotedDenial
 from refundwatch.store.sqlite.faults import named_fault
 from refundwatch.store.sqlite.journal import Journal
-from refundwatch.store.sqlite.registry import handler_of
+from refundwatch.store.sqlite.registry import handler_of, joined_handlers
 from refundwatch.store.sqlite.sealing import NoSealer
 from refundwatch.store.sqlite.transaction import Transaction
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 CHECKPOINT_CHANGES: Final = 2000
 """Changed rows after which the log is moved into the database; about 4 MiB of it."""
 
+_WORTH_JOINING: Final = 2
 _NOTE_USAGE: Final = named_queries("sqlite", "house")["note_usage"]
 
 
@@ -57,6 +59,18 @@ class Batch:
 
     outcomes: list[Outcome]
     committed: Committed | None
+
+
+@dataclass(slots=True)
+class _Brought:
+    """What the units of a batch touched."""
+
+    touched: set[str] = field(default_factory=set)
+    health: bool = False
+
+    def add(self, tx: Transaction) -> None:
+        self.touched |= tx.touched
+        self.health = self.health or tx.health
 
 
 class Writer:
@@ -126,21 +140,45 @@ class Writer:
     def _commit(self, commands: Sequence[Command[Any]]) -> Batch:
         self._hook("begin")
         self._connection.execute("BEGIN IMMEDIATE")
-        touched: set[str] = set()
-        health = False
-        outcomes: list[Outcome] = []
-        for command in commands:
-            tx, outcome = self._unit(command)
-            if isinstance(outcome, Failed) and isinstance(outcome.error, NotedDenial):
-                self._unit(outcome.error.note)
-            if isinstance(outcome, Done) and not tx.discarded:
-                touched |= tx.touched
-                health = health or tx.health
-            outcomes.append(outcome)
+        brought = _Brought()
+        done = self._joined(commands, brought)
+        outcomes = [
+            done.get(position) or self._single(command, brought)
+            for position, command in enumerate(commands)
+        ]
         self._note_usage()
         self._hook("before_commit")
         self._connection.execute("COMMIT")
-        return Batch(outcomes, Committed(self.last_seq, frozenset(touched), health))
+        touched = frozenset(brought.touched)
+        return Batch(outcomes, Committed(self.last_seq, touched, brought.health))
+
+    def _joined(
+        self, commands: Sequence[Command[Any]], brought: _Brought
+    ) -> dict[int, Outcome]:
+        """Do what can be done at once; give the outcomes by position.
+
+        Units that fail together have no outcome here: done singly, the error of one
+        is its own again.
+        """
+        outcomes: dict[int, Outcome] = {}
+        for kind, handler in joined_handlers().items():
+            places = [at for at, it in enumerate(commands) if type(it) is kind]
+            if len(places) < _WORTH_JOINING:
+                continue
+            chosen = [commands[place] for place in places]
+            tx, outcome = self._in_savepoint(partial(handler, commands=chosen))
+            if isinstance(outcome, Done):
+                brought.add(tx)
+                outcomes.update(zip(places, map(Done, outcome.value), strict=True))
+        return outcomes
+
+    def _single(self, command: Command[Any], brought: _Brought) -> Outcome:
+        tx, outcome = self._unit(command)
+        if isinstance(outcome, Failed) and isinstance(outcome.error, NotedDenial):
+            self._unit(outcome.error.note)
+        if isinstance(outcome, Done) and not tx.discarded:
+            brought.add(tx)
+        return outcome
 
     def _checkpoint(self) -> None:
         """Move the log into the database when enough has changed.
@@ -167,11 +205,17 @@ class Writer:
 
     def _unit(self, command: Command[Any]) -> tuple[Transaction, Outcome]:
         """Do one unit in its own savepoint."""
+        handler = handler_of(command)
+        return self._in_savepoint(lambda tx: handler(tx, command))
+
+    def _in_savepoint(
+        self, work: Callable[[Transaction], Any]
+    ) -> tuple[Transaction, Outcome]:
         tx = Transaction(self._connection, self._journal, self.sealer, self._entropy)
         mark = self._journal.mark()
         self._connection.execute("SAVEPOINT unit")
         try:
-            outcome: Outcome = Done(handler_of(command)(tx, command))
+            outcome: Outcome = Done(work(tx))
         except sqlite3.Error as error:
             outcome = Failed(self._survivable(error))
         except Exception as error:  # noqa: BLE001 - it belongs to the caller alone

@@ -22,6 +22,7 @@ from refundwatch.domain.audit import (
     salted_commitment,
     verify_log,
 )
+from refundwatch.domain.canonical import MAX_DEPTH
 from refundwatch.domain.merkle import TreeHead, inclusion_proof, leaf_hash, nodes_of
 from refundwatch.domain.proofs import verify_consistency, verify_inclusion
 from refundwatch.errors import InvariantBroken, NotCanonical
@@ -364,3 +365,18 @@ def test_commitment_is_salt_then_value() -> None:
 def test_salt_of_another_length_is_refused(length: int) -> None:
     with pytest.raises(InvariantBroken):
         salted_commitment(bytes(length), b"x")
+
+
+def nested(levels: int) -> Any:
+    value: Any = "x"
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+def test_entry_is_no_deeper_than_it_can_be_read() -> None:
+    data = {"k": nested(MAX_DEPTH - 2)}
+    stored = entry_bytes(0, AT, "a:b", "system", None, data, FIRST_PREV)
+    assert parse_entry(stored).data == data
+    with pytest.raises(NotCanonical):
+        entry_bytes(0, AT, "a:b", "system", None, {"k": [data]}, FIRST_PREV)

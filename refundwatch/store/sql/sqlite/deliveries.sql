@@ -1,25 +1,3 @@
--- name: next_body
-SELECT coalesce(max(id), 0) + 1 AS id FROM delivery_body
-
--- name: add_body
-INSERT INTO delivery_body (id, account, received_at, body, body_sha256)
-VALUES (?, ?, ?, ?, ?)
-
--- name: repeat
-UPDATE delivery SET repeats = repeats + 1 WHERE account = ? AND dedupe_id = ?
-
--- name: add
-INSERT INTO delivery
-    (body_id, account, dedupe_id, type, kind, item, merchant_reference,
-     gateway_reference, payment_reference, received_at, due_at)
-VALUES (:body, :account, :dedupe_id, :type, :kind, :item, :merchant_reference,
-        :gateway_reference, :payment_reference, :at, :at)
-RETURNING id
-
--- name: heard_from
-UPDATE account SET last_delivery_at = max(coalesce(last_delivery_at, 0), ?)
-WHERE name = ?
-
 -- name: one
 SELECT * FROM delivery WHERE id = ?
 
