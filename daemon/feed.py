@@ -37,6 +37,8 @@ SEND_SECONDS: Final = 10.0
 BATCH: Final = 500
 LONGEST_PAST: Final = 5000
 CLIENTS: Final = 200
+BUFFERED_BYTES: Final = 256 * 1024
+"""What one watcher may have unread: the marks of socket and transport, and a frame."""
 
 
 class Feed:
@@ -50,12 +52,18 @@ class Feed:
         self._commits = 0
         self._health: tuple[float, m.HealthFrame] | None = None
         self._pending: asyncio.Task[None] | None = None
+        self.most_watchers = 0
+        self.most_buffered_bytes = 0
         self.unsubscribe = hub.store.subscribe(self._committed)
 
     @property
     def watchers(self) -> int:
         """Count the open feeds."""
         return len(self._sockets)
+
+    def note_buffered(self, size_bytes: int) -> None:
+        """Note how much one watcher has not read yet."""
+        self.most_buffered_bytes = max(self.most_buffered_bytes, size_bytes)
 
     async def serve(
         self,
@@ -73,7 +81,8 @@ class Feed:
             await socket.close(code=WSCloseCode.TRY_AGAIN_LATER)
             return socket
         self._sockets.add(socket)
-        watcher = _Watcher(self, socket, principal, bearer(request), door)
+        self.most_watchers = max(self.most_watchers, len(self._sockets))
+        watcher = _Watcher(self, request, socket, principal, door)
         writing = asyncio.ensure_future(watcher.write(since))
         try:
             async for message in socket:
@@ -150,16 +159,17 @@ class _Watcher:
     def __init__(
         self,
         feed: Feed,
+        request: web.Request,
         socket: web.WebSocketResponse,
         principal: Principal,
-        token: str | None,
         door: Doorkeeper,
     ) -> None:
         self._feed = feed
+        self._line = request.transport
         self._hub = feed.hub
         self._socket = socket
         self._principal = principal
-        self._token = token
+        self._token = bearer(request)
         self._door = door
 
     async def write(self, since: int | None) -> None:
@@ -214,6 +224,8 @@ class _Watcher:
     async def _send(self, frame: BaseModel) -> None:
         async with asyncio.timeout(SEND_SECONDS):
             await self._socket.send_str(frame.model_dump_json())
+        if self._line is not None:
+            self._feed.note_buffered(self._line.get_write_buffer_size())
 
     def _call(self) -> Call:
         return Call(self._hub, self._principal, {}, {}, None)

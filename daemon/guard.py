@@ -45,6 +45,7 @@ class Gatekeeper:
         self.refused = 0
         self.cut = 0
         self.broken = 0
+        self.peak = 0
         self._total = 0
         self._by_peer: Counter[str] = Counter()
 
@@ -56,6 +57,7 @@ class Gatekeeper:
             return False
         self._total += 1
         self._by_peer[peer] += 1
+        self.peak = max(self.peak, self._total)
         return True
 
     def leave(self, peer: str) -> None:

@@ -22,16 +22,19 @@ from refundwatch.errors import RefundwatchError
 from refundwatch.store import contract as c
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from daemon.hub import Hub
+    from daemon.queues import Queue
 
 DAY_SECONDS: Final = 86_400
 _QUANTILES: Final = (("0.5", "p50"), ("0.95", "p95"), ("0.99", "p99"))
 
 
 def build_health(
-    hub: Hub, deliveries: Mapping[tuple[str, str], int]
+    hub: Hub,
+    deliveries: Mapping[tuple[str, str], int],
+    queues: Callable[[], Iterable[Queue]],
 ) -> web.Application:
     """Build the loopback listener's application."""
     app = web.Application()
@@ -45,6 +48,8 @@ def build_health(
         if hub.draining or not hub.ready:
             word = "draining" if hub.draining else "starting"
             return web.Response(text=word + "\n", status=503)
+        if hub.refusing is not None:
+            return web.Response(text=hub.refusing + "\n", status=503)
         try:
             await hub.store.read(c.LastSeq())
         except RefundwatchError as error:
@@ -55,6 +60,7 @@ def build_health(
         del request
         try:
             found = await _collect(hub, deliveries)
+            found += _queues(queues())
         except RefundwatchError as error:
             return web.Response(text=error.code + "\n", status=503)
         registry = CollectorRegistry(auto_describe=False)
@@ -184,3 +190,18 @@ def _deliveries(counted: Mapping[tuple[str, str], int]) -> Metric:
     for (account, verdict), count in counted.items():
         family.add_metric([account, verdict], count)
     return family
+
+
+def _queues(found: Iterable[Queue]) -> list[Metric]:
+    peak = GaugeMetricFamily(
+        "refundwatch_queue_high_water",
+        "The most that ever waited or ran at once.",
+        labels=["queue"],
+    )
+    bound = GaugeMetricFamily(
+        "refundwatch_queue_bound", "What it never exceeds.", labels=["queue"]
+    )
+    for queue in found:
+        peak.add_metric([queue.name], queue.peak)
+        bound.add_metric([queue.name], queue.bound)
+    return [peak, bound]

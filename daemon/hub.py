@@ -27,6 +27,7 @@ COUNTERS: Final = (
     "feed_crashes",
     "feed_slow_readers",
     "loop_crashes",
+    "store_refusals",
     "webhook_crashes",
 )
 """What a process counts; each stands from the start, or its first event is missed."""
@@ -37,6 +38,7 @@ class Hub:
     """The running daemon; `draining` turns True once, when it was told to stop.
 
     `failed` is set when the store could not be made durable: the process must end.
+    `refusing` is the code of why the store takes no work now.
     """
 
     instance: str
@@ -50,6 +52,7 @@ class Hub:
     started_at: datetime
     draining: bool = False
     ready: bool = False
+    refusing: str | None = None
     failed: asyncio.Event = field(default_factory=asyncio.Event)
     counters: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
 

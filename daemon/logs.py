@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from daemon.clock import SystemClock
+from daemon.repeats import Repeats
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
 SECRET_WORDS: Final = (
@@ -50,7 +55,9 @@ class StructLog:
         self._logger.warning(name, **fields)
 
 
-def open_log(level: str, form: str) -> StructLog:
+def open_log(
+    level: str, form: str, monotonic: Callable[[], float] | None = None
+) -> StructLog:
     """Configure logging once; `form` is `auto`, `json` or `text`."""
     as_json = form == "json" or (form == "auto" and not sys.stderr.isatty())
     renderer = (
@@ -60,6 +67,7 @@ def open_log(level: str, form: str) -> StructLog:
     )
     structlog.configure(
         processors=[
+            Repeats(monotonic or SystemClock().monotonic),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             redact,

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from daemon.clock import SystemClock
+from daemon.descriptors import LoopTroubles, raise_limit
 from daemon.logs import open_log
 from daemon.service import Service
 from daemon.wiring import prepare, wired
@@ -67,7 +68,10 @@ def _run(config: Config) -> int:
     log = open_log(config.log.level, config.log.format)
 
     async def serve() -> int:
-        async with wired(config, SystemClock(), log) as parts:
+        clock = SystemClock()
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(LoopTroubles(log, clock.monotonic))
+        async with wired(config, clock, log) as parts:
             return await Service(parts).run()
 
     try:
@@ -88,7 +92,11 @@ def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
 
 
 def _behave() -> None:
-    """Keep secrets out of core dumps and new files out of others' reach."""
+    """Keep secrets out of core dumps and new files out of others' reach.
+
+    And have as many descriptors as may be had.
+    """
+    raise_limit()
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":

@@ -17,15 +17,18 @@ from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MISSED
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from daemon.app import build_app
+from daemon.descriptors import granted, share_out
 from daemon.feed import Feed
 from daemon.guard import Gatekeeper, GuardedRunner, GuardLimits
 from daemon.health import build_health
 from daemon.loops import Supervisor, close_crash_alarms
 from daemon.notify import notify, watchdog_seconds
 from daemon.outlet import Outlet
+from daemon.queues import queues
+from daemon.refusals import NAME as STORE_WATCH
 from daemon.webhooks import build_webhooks
 from daemon.wiring import recover
-from refundwatch.errors import RefundwatchError
+from refundwatch.errors import RefundwatchError, StoreFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +69,7 @@ class Service:
             await self._until_told()
         finally:
             await self.stop()
-        return 1 if self._hub.failed.is_set() else 0
+        return StoreFailed.exit_code if self._hub.failed.is_set() else 0
 
     def tell(self) -> None:
         """Ask the daemon to stop; a second time only shortens the waiting."""
@@ -80,13 +83,15 @@ class Service:
         if left:
             self._hub.log.problem("recovery:unknown", refunds=len(left))
         await self._listen()
-        names = (*(room.name for room in self._parts.house.rooms), OUTLET)
+        rooms = (room.name for room in self._parts.house.rooms)
+        names = (*rooms, OUTLET, STORE_WATCH)
         await close_crash_alarms(self._hub, names)
         for room in self._parts.house.rooms:
             self._supervisor.keep(room.name, room.run)
         outlet = Outlet(self._hub, self._parts.config.alarms)
         self._stack.callback(self._hub.store.subscribe(outlet.wake))
         self._supervisor.keep(OUTLET, outlet.run)
+        self._supervisor.keep(STORE_WATCH, self._parts.watch.run)
         self._schedule()
         self._hub.ready = True
         self._hub.log.event("daemon:ready", pid=os.getpid(), **self.addresses)
@@ -117,33 +122,58 @@ class Service:
     async def _listen(self) -> None:
         config, house = self._parts.config, self._parts.house
         receptionist = house.receptionist
+        api_limits, door_limits = self._limits()
+        gate, door = Gatekeeper(api_limits), Gatekeeper(door_limits)
+        feed = Feed(self._hub)
+        gates = {"api": gate, "webhooks": door}
         health = web.AppRunner(
-            build_health(self._hub, receptionist.counted),
+            build_health(
+                self._hub,
+                receptionist.counted,
+                lambda: queues(self._parts, feed, gates),
+            ),
             access_log=None,
             shutdown_timeout=SHUTDOWN_SECONDS,
         )
         await self._serve("health", health, config.health)
-        feed = Feed(self._hub)
-        gate = Gatekeeper(API_LIMITS)
         api = GuardedRunner(
             build_app(self._hub, gate, feed), gate, shutdown_timeout=SHUTDOWN_SECONDS
         )
         await self._serve_api(api, config.api)
-        limits = config.webhooks
-        door = Gatekeeper(
-            GuardLimits(
-                limits.header_deadline_seconds,
-                limits.body_deadline_seconds,
-                limits.connections,
-                limits.connections_per_peer,
-            )
-        )
         webhooks = GuardedRunner(
-            build_webhooks(self._hub, receptionist, door, limits.body_limit_bytes),
+            build_webhooks(
+                self._hub, receptionist, door, config.webhooks.body_limit_bytes
+            ),
             door,
             shutdown_timeout=SHUTDOWN_SECONDS,
         )
-        await self._serve("webhooks", webhooks, limits.listen)
+        await self._serve("webhooks", webhooks, config.webhooks.listen)
+
+    def _limits(self) -> tuple[GuardLimits, GuardLimits]:
+        """Return the caps of API and webhook listener, as descriptors allow them."""
+        wanted = self._parts.config.webhooks
+        calls = sum(path.concurrency for path in self._parts.directory.all())
+        limit = granted()
+        shares = share_out(
+            limit,
+            calls,
+            API_LIMITS,
+            GuardLimits(
+                wanted.header_deadline_seconds,
+                wanted.body_deadline_seconds,
+                wanted.connections,
+                wanted.connections_per_peer,
+            ),
+        )
+        if limit < shares.wanted:
+            self._hub.log.problem(
+                "descriptors:few",
+                limit=limit,
+                wanted=shares.wanted,
+                api_connections=shares.api.connections,
+                webhook_connections=shares.webhooks.connections,
+            )
+        return shares.api, shares.webhooks
 
     async def _serve(self, name: str, runner: web.AppRunner, address: Address) -> None:
         await runner.setup()

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 
 from refundwatch.errors import InvariantBroken
 from refundwatch.flow.ports import NeverSentError, NoAnswerError
@@ -26,10 +28,16 @@ from refundwatch.gateways.contract import HttpResponse
 if TYPE_CHECKING:
     import ssl
 
+    from aiohttp import StreamReader
+    from aiohttp.http import RawResponseMessage
+
     from refundwatch.flow.ports import ConnectionPath
     from refundwatch.gateways.contract import HttpRequest
 
 ANSWER_LIMIT_BYTES: Final = 1024 * 1024
+MESSAGES_LIMIT: Final = 16
+"""Interim answers (1xx) that may come before the answer, and the answer itself."""
+
 _CHUNK_BYTES: Final = 64 * 1024
 
 
@@ -52,7 +60,7 @@ class AiohttpTransport:
         tracing.on_request_headers_sent.append(_note_headers_sent)
         self._session = aiohttp.ClientSession(
             # A kept connection that died makes every failure ambiguous.
-            connector=aiohttp.TCPConnector(
+            connector=_BoundedConnector(
                 force_close=True, limit=0, ssl=self._tls, ttl_dns_cache=60
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -111,6 +119,41 @@ class AiohttpTransport:
 
 class _TooLargeError(aiohttp.ClientPayloadError):
     """The answer is larger than any honest one."""
+
+
+class _BoundedLine(ResponseHandler):
+    """A connection that is cut once it brought more messages than any honest one.
+
+    aiohttp bounds a head and leaves the body to us, but reads interim answers for as
+    long as they come, and a flood of them keeps the whole loop busy.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self._messages = 0
+
+    def feed_data(
+        self, data: tuple[RawResponseMessage, StreamReader], size: int = 0
+    ) -> None:
+        """Count a message, and keep it unless there were too many."""
+        self._messages += 1
+        if self._messages <= MESSAGES_LIMIT:
+            super().feed_data(data, size)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse, then see whether it was too much."""
+        super().data_received(data)
+        if self._messages > MESSAGES_LIMIT and self.transport is not None:
+            self.set_exception(_TooLargeError())
+            self.transport.abort()
+
+
+class _BoundedConnector(aiohttp.TCPConnector):
+    """Makes bounded connections; leans on the pinned minor version's insides."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._factory = partial(_BoundedLine, loop=self._loop)  # type: ignore[assignment]
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from daemon.blame import blaming
 from daemon.directory import open_directory
 from daemon.hub import Hub
+from daemon.refusals import StoreWatch
 from daemon.tls import server_context
 from daemon.transport import AiohttpTransport
 from refundwatch import __version__
@@ -55,6 +56,7 @@ class Wired:
     directory: Directory
     store: SqliteStore
     tls: ssl.SSLContext | None
+    watch: StoreWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,9 @@ async def wired(config: Config, clock: Clock, log: Log) -> AsyncIterator[Wired]:
             started_at=clock.now(),
             failed=failed,
         )
-        yield Wired(config, hub, house, directory, store, prepared.tls)
+        watch = StoreWatch(hub)
+        store.hear_refusals(watch.changed)
+        yield Wired(config, hub, house, directory, store, prepared.tls, watch)
 
 
 async def recover(parts: Wired) -> tuple[str, ...]:

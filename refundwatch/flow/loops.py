@@ -82,7 +82,8 @@ class Jobs(Generic[K]):
         self, most: int, ended: Callable[[K, BaseException | None], None]
     ) -> None:
         """Run at most `most` at once; `ended` hears of each end."""
-        self._most = most
+        self.most = most
+        self.peak = 0
         self._ended = ended
         self._tasks: dict[K, asyncio.Task[None]] = {}
 
@@ -94,7 +95,7 @@ class Jobs(Generic[K]):
     @property
     def free(self) -> int:
         """Give how many more may start."""
-        return self._most - len(self._tasks)
+        return self.most - len(self._tasks)
 
     def start(
         self,
@@ -105,6 +106,7 @@ class Jobs(Generic[K]):
         """Start a job; `afterwards` runs however it ends."""
         task = asyncio.ensure_future(work)
         self._tasks[key] = task
+        self.peak = max(self.peak, len(self._tasks))
 
         def end(done: asyncio.Task[None]) -> None:
             del self._tasks[key]
@@ -141,6 +143,7 @@ class Room(ABC, Generic[K]):
         self.closing = False
         self._looked_at: datetime | None = None
         self._parked: dict[K, float] = {}
+        self.most_parked = 0
         self._broken_off: dict[K, int] = {}
         self._untold: dict[K, dict[str, str] | None] = {}
 
@@ -213,6 +216,7 @@ class Room(ABC, Generic[K]):
         if len(self._parked) >= LONGEST_PARKED:
             self._parked.clear()
         self._parked[key] = self.at.clock.monotonic() + seconds
+        self.most_parked = max(self.most_parked, len(self._parked))
 
     def rest_seconds(self) -> float | None:
         """Give how long until something left alone may go on; None for no such time."""

@@ -23,6 +23,7 @@ LABELS = {
     "kind",
     "mode",
     "quantile",
+    "queue",
     "severity",
     "stage",
     "state",

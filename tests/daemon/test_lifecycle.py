@@ -223,7 +223,7 @@ async def test_failed_store_ends_the_process_with_an_error(tmp_path: Path) -> No
         running = asyncio.ensure_future(service.run())
         await until(lambda: parts.hub.ready)
         parts.hub.failed.set()
-        assert await asyncio.wait_for(running, 10) == 1
+        assert await asyncio.wait_for(running, 10) == StoreFailed.exit_code == 74
 
 
 async def test_store_that_fails_under_a_request_ends_the_process(

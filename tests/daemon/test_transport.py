@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -117,6 +118,26 @@ async def test_answer_of_the_limit_is_taken_whole() -> None:
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size
 
     assert len((await exchange(answering(answer))).body) == size
+
+
+async def test_answers_without_end_before_the_answer_are_cut() -> None:
+    """Interim answers cost nobody's attention until the timeout."""
+    sent = 0
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await reader.readuntil(b"\r\n\r\n")
+        flood = b"HTTP/1.1 102 Wait\r\n\r\n" * 1000
+        with contextlib.suppress(ConnectionError):
+            while sent < 100 * ANSWER_LIMIT_BYTES:
+                writer.write(flood)
+                await writer.drain()
+                sent += len(flood)
+                await asyncio.sleep(0)
+
+    with pytest.raises(NoAnswerError, match="answer_too_large"):
+        await exchange(talk)
+    assert sent < 10 * ANSWER_LIMIT_BYTES
 
 
 async def test_timeout_after_the_send_is_no_answer() -> None:

@@ -64,6 +64,7 @@ _TOLD_ONCE: Final = frozenset(
         "not_expressible",
         "payment_refunded_elsewhere",
         "refund_executed_after_end",
+        "store_refused",
     }
 )
 """Alarms about something that happened: no later event takes them back, so they end

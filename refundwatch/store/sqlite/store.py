@@ -33,7 +33,13 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from refundwatch.errors import InvariantBroken, StoreClosed, StoreFailed
+from refundwatch.errors import (
+    InvariantBroken,
+    StoreBusy,
+    StoreClosed,
+    StoreFailed,
+    StoreFull,
+)
 from refundwatch.store.sqlite import units as _units  # noqa: F401 - registers
 from refundwatch.store.sqlite.connection import (
     InstanceLock,
@@ -73,6 +79,7 @@ class SqliteStore(ABC):
         self._writer = writer
         self._connection = connection
         self._listeners: list[Callable[[Committed], None]] = []
+        self._on_refusal: Callable[[BaseException | None], None] | None = None
 
     @property
     def failure(self) -> StoreFailed | None:
@@ -100,6 +107,14 @@ class SqliteStore(ABC):
                 self._listeners.remove(listener)
 
         return stop
+
+    def hear_refusals(self, listener: Callable[[BaseException | None], None]) -> None:
+        """Let `listener` hear in the event loop when the database refuses work.
+
+        It gets the error when that begins (full, or held by a stranger), and None
+        when the database takes work again.
+        """
+        self._on_refusal = listener
 
     def _publish(self, committed: Committed | None) -> None:
         if committed is not None:
@@ -173,6 +188,11 @@ class ThreadedStore(SqliteStore):
         self._loop = asyncio.get_running_loop()
         self._lock = lock
         self._on_failure = on_failure
+        self._refusing = False
+        self._seq = writer.last_seq
+        self.most_waiting = 0
+        self.most_reads = 0
+        self._reads = 0
         self._places = asyncio.Semaphore(MAX_WAITING)
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._closed = False
@@ -202,15 +222,20 @@ class ThreadedStore(SqliteStore):
         answer, sealer = answer_of(query), self._writer.sealer
         if self._closed:
             raise StoreClosed("The store is closing.")
-        reader = await self._idle.get()
+        self._reads += 1
+        self.most_reads = max(self.most_reads, self._reads)
         try:
-            if self._closed:
-                raise StoreClosed("The store is closing.")
-            return await reader.run(
-                lambda connection: answer(Reading(connection, sealer), query)
-            )
+            reader = await self._idle.get()
+            try:
+                if self._closed:
+                    raise StoreClosed("The store is closing.")
+                return await reader.run(
+                    lambda connection: answer(Reading(connection, sealer), query)
+                )
+            finally:
+                self._idle.put_nowait(reader)
         finally:
-            self._idle.put_nowait(reader)
+            self._reads -= 1
 
     async def close(self) -> None:
         """Finish what waits, then close every connection and give the lock back."""
@@ -238,6 +263,8 @@ class ThreadedStore(SqliteStore):
         while going:
             jobs, going = self._take()
             if jobs:
+                waiting = len(jobs) + self._jobs.qsize()
+                self.most_waiting = max(self.most_waiting, waiting)
                 batch = self._run(jobs)
                 self._tell(self._resolve, jobs, batch)
         self._tell(self._ended.set)
@@ -278,9 +305,34 @@ class ThreadedStore(SqliteStore):
                 case Failed():
                     job.outcome.set_exception(outcome.error)
         self._publish(batch.committed)
+        self._watch(batch)
         if self.failure is not None and self._on_failure is not None:
             told, self._on_failure = self._on_failure, None
             told(self.failure)
+
+    def _watch(self, batch: Batch) -> None:
+        """Tell when the database begins to refuse work, and when it takes it again.
+
+        Only a commit that wrote is a sign of the end: many units find nothing to do.
+        """
+        if self._on_refusal is None:
+            return
+        wrote = batch.committed is not None and batch.committed.last_seq > self._seq
+        if batch.committed is not None:
+            self._seq = batch.committed.last_seq
+        refusal = next((it for it in batch.outcomes if _is_refusal(it)), None)
+        if isinstance(refusal, Failed) and not self._refusing:
+            self._refusing = True
+            self._on_refusal(refusal.error)
+        elif refusal is None and wrote and self._refusing:
+            self._refusing = False
+            self._on_refusal(None)
+
+
+def _is_refusal(outcome: Outcome) -> bool:
+    return isinstance(outcome, Failed) and isinstance(
+        outcome.error, StoreBusy | StoreFull
+    )
 
 
 async def _to_its_end(outcome: asyncio.Future[R]) -> R:

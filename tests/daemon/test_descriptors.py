@@ -1,0 +1,102 @@
+"""Descriptors are shared out before they run out, and their end is said once."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import resource
+from typing import TYPE_CHECKING
+
+import pytest
+
+from daemon import descriptors
+from daemon.descriptors import (
+    LEAST,
+    OWN,
+    SAY_AGAIN_SECONDS,
+    LoopTroubles,
+    raise_limit,
+    share_out,
+)
+from daemon.guard import GuardLimits
+from tests.daemon.living import ListLog, living
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+API = GuardLimits(10.0, 30.0, 500, 400)
+WEBHOOKS = GuardLimits(10.0, 30.0, 1000, 100)
+
+
+def test_enough_descriptors_leave_the_caps_as_they_are() -> None:
+    shares = share_out(OWN + 48 + 1500, 48, API, WEBHOOKS)
+    assert (shares.api, shares.webhooks) == (API, WEBHOOKS)
+
+
+@pytest.mark.parametrize("limit", range(OWN + 48 + 24, 1600, 97))
+def test_connections_and_calls_never_need_more_than_there_are(limit: int) -> None:
+    shares = share_out(limit, 48, API, WEBHOOKS)
+    admitted = shares.api.connections + shares.webhooks.connections
+    assert OWN + 48 + admitted <= limit
+    for share in (shares.api, shares.webhooks):
+        assert share.connections >= LEAST
+        assert share.connections_per_peer <= share.connections
+
+
+def test_hardly_any_descriptor_still_admits_a_few() -> None:
+    shares = share_out(64, 48, API, WEBHOOKS)
+    assert (shares.api.connections, shares.webhooks.connections) == (LEAST, LEAST)
+    assert shares.wanted == OWN + 48 + 1500
+
+
+def test_limit_is_raised_as_far_as_nobody_need_be_asked() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+        raise_limit()
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        assert soft == min(hard, descriptors.ENOUGH)
+        assert hard == before[1]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_exhaustion_is_said_once_a_minute_with_its_count() -> None:
+    now, log = 100.0, ListLog()
+    troubles = LoopTroubles(log, lambda: now)
+    loop = asyncio.new_event_loop()
+    full = {"message": "no", "exception": OSError(errno.EMFILE, "Too many open files")}
+    try:
+        for _ in range(1000):
+            troubles(loop, full)
+        assert [line["times"] for line in log.of("descriptors:exhausted")] == [1]
+        now += SAY_AGAIN_SECONDS
+        troubles(loop, full)
+    finally:
+        loop.close()
+    assert [line["times"] for line in log.of("descriptors:exhausted")] == [1, 1000]
+    assert log.of("descriptors:exhausted")[0]["error"] == "EMFILE"
+
+
+def test_what_the_loop_reports_is_never_silent() -> None:
+    log = ListLog()
+    loop = asyncio.new_event_loop()
+    loop.set_exception_handler(LoopTroubles(log, lambda: 0.0))
+    try:
+        loop.call_soon(lambda: 1 / 0)
+        loop.run_until_complete(asyncio.sleep(0))
+    finally:
+        loop.close()
+    (line,) = log.of("loop:trouble")
+    assert line["error"] == "ZeroDivisionError"
+    assert str(line["place"]).startswith("test_descriptors.py:")
+
+
+async def test_daemon_with_few_descriptors_lowers_its_caps_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.service.granted", lambda: 200)
+    async with living(tmp_path) as daemon:
+        (line,) = daemon.log.of("descriptors:few")
+        assert line["limit"] == 200
+        assert int(line["webhook_connections"]) < 136
