@@ -7,6 +7,7 @@ with its line, and the rows after it are still read.
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -107,7 +108,7 @@ class CsvFile:
                 raise UsageProblem(f"{self.path}, line 1: {_words(error)}.") from error
         if lines.take_unreadable() is not None:
             raise UsageProblem(f"{self.path}, line 1: is not UTF-8 text.")
-        twice = {name for name in names if names.count(name) > 1}
+        twice = [name for name, times in Counter(names).items() if times > 1]
         if twice:
             message = f"{self.path}, line 1: the column {min(twice)!a} stands twice."
             raise UsageProblem(message)
