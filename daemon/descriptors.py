@@ -7,6 +7,7 @@ and the log need; where even that is too few, it is said and not guessed.
 from __future__ import annotations
 
 import errno
+import os
 import resource
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -76,8 +77,8 @@ def _lowered(limits: GuardLimits, part: float) -> GuardLimits:
 class LoopTroubles:
     """Says what the event loop itself has to report; given to it as its handler.
 
-    A loop without descriptors reports each connection that it cannot take, a thousand
-    times a second: that is said once a minute, with its count.
+    A loop without descriptors reports each connection that it cannot take, or (uvloop)
+    closes them and reports nothing: `probe` sees both, and it is said once a minute.
     """
 
     def __init__(self, log: Log, monotonic: Callable[[], float]) -> None:
@@ -100,6 +101,19 @@ class LoopTroubles:
         self._log.problem(
             "loop:trouble", what=str(context.get("message", "")), **fields
         )
+
+    def probe(self) -> None:
+        """See whether a descriptor can be had, and say when that changes."""
+        try:
+            os.close(os.dup(0))
+        except OSError as error:
+            if error.errno in _EXHAUSTED:
+                self._exhausted(error)
+                return
+        if self._said_at is not None:
+            self._said_at = None
+            self._log.problem("descriptors:enough", times=self._untold)
+            self._untold = 0
 
     def _exhausted(self, error: OSError) -> None:
         self._untold += 1

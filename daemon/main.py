@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from daemon.clock import SystemClock
-from daemon.descriptors import LoopTroubles, raise_limit
+from daemon.descriptors import raise_limit
 from daemon.logs import open_log
 from daemon.service import Service
 from daemon.wiring import prepare, wired
@@ -68,10 +68,7 @@ def _run(config: Config) -> int:
     log = open_log(config.log.level, config.log.format)
 
     async def serve() -> int:
-        clock = SystemClock()
-        loop = asyncio.get_running_loop()
-        loop.set_exception_handler(LoopTroubles(log, clock.monotonic))
-        async with wired(config, clock, log) as parts:
+        async with wired(config, SystemClock(), log) as parts:
             return await Service(parts).run()
 
     try:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 from contextlib import AsyncExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -18,6 +20,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from daemon.app import build_app
 from daemon.descriptors import granted, share_out
+from daemon.express import ExpressHandler
 from daemon.feed import Feed
 from daemon.guard import Gatekeeper, GuardedRunner, GuardLimits
 from daemon.health import build_health
@@ -41,6 +44,9 @@ API_LIMITS: Final = GuardLimits(10.0, 30.0, 500, 400)
 # A full queue of a Unix socket refuses at once, and asyncio's clients take that for a
 # connection that was lost; the gatekeeper's caps are what should refuse.
 BACKLOG: Final = 1024
+# Without descriptors asyncio begins to listen anew for each connection that it may
+# accept in one turn: a thousand of them grow into an endless storm.
+ACCEPTED_AT_ONCE: Final = 64
 SOCKET_MODE: Final = 0o660
 SHUTDOWN_SECONDS: Final = 5.0
 CALENDAR_SECONDS: Final = 1.0
@@ -145,6 +151,11 @@ class Service:
                 self._hub, receptionist, door, config.webhooks.body_limit_bytes
             ),
             door,
+            partial(
+                ExpressHandler,
+                receptionist.receive_at_once,
+                config.webhooks.body_limit_bytes,
+            ),
             shutdown_timeout=SHUTDOWN_SECONDS,
         )
         await self._serve("webhooks", webhooks, config.webhooks.listen)
@@ -178,19 +189,21 @@ class Service:
     async def _serve(self, name: str, runner: web.AppRunner, address: Address) -> None:
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
-        site = web.TCPSite(runner, address.host, address.port, backlog=BACKLOG)
+        site = web.TCPSite(runner, address.host, address.port, backlog=ACCEPTED_AT_ONCE)
         with _listening_on(name, str(address)):
             await site.start()
+            _lengthen_queue(site)
         host, port = runner.addresses[-1][:2]
         self.addresses[name] = f"{host}:{port}"
 
     async def _serve_api(self, runner: GuardedRunner, config: ApiConfig) -> None:
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
-        site = web.UnixSite(runner, str(config.socket), backlog=BACKLOG)
+        site = web.UnixSite(runner, str(config.socket), backlog=ACCEPTED_AT_ONCE)
         with _listening_on("api", str(config.socket)):
             _make_room(config.socket)
             await site.start()
+            _lengthen_queue(site)
             config.socket.chmod(SOCKET_MODE)
         self._stack.callback(config.socket.unlink, missing_ok=True)
         self.addresses["api"] = f"unix:{config.socket}"
@@ -201,10 +214,11 @@ class Service:
                 config.tcp.host,
                 config.tcp.port,
                 ssl_context=tls,
-                backlog=BACKLOG,
+                backlog=ACCEPTED_AT_ONCE,
             )
             with _listening_on("api_tcp", str(config.tcp)):
                 await tcp.start()
+                _lengthen_queue(tcp)
             found = [one for one in runner.addresses if isinstance(one, tuple)]
             self.addresses["api_tcp"] = f"{found[-1][0]}:{found[-1][1]}"
 
@@ -231,6 +245,7 @@ class Service:
         self._stack.callback(scheduler.shutdown, wait=False)
 
     async def _run_due(self) -> None:
+        self._parts.troubles.probe()
         if not self._hub.draining:
             await self._parts.house.calendar.run_due(self._hub.clock.now())
 
@@ -257,6 +272,14 @@ def _listening_on(name: str, address: str) -> Iterator[None]:
     except OSError as error:
         why = os.strerror(error.errno) if error.errno else str(error)
         raise CannotListen(f"Cannot listen on {address} ({name}): {why}.") from error
+
+
+def _lengthen_queue(site: web.BaseSite) -> None:
+    """Let more connections wait in the kernel than are accepted in one turn."""
+    server = site._server  # noqa: SLF001 - of the pinned minor version, see the guard
+    for listening in getattr(server, "sockets", ()):
+        with socket.socket(fileno=os.dup(listening.fileno())) as same:
+            same.listen(BACKLOG)
 
 
 def _make_room(path: Path) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from daemon.blame import blaming
+from daemon.descriptors import LoopTroubles
 from daemon.directory import open_directory
 from daemon.hub import Hub
 from daemon.refusals import StoreWatch
@@ -57,6 +58,7 @@ class Wired:
     store: SqliteStore
     tls: ssl.SSLContext | None
     watch: StoreWatch
+    troubles: LoopTroubles
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,10 @@ async def wired(config: Config, clock: Clock, log: Log) -> AsyncIterator[Wired]:
         log.problem("store:failed", code=error.code, detail=error.message)
         loop.call_soon_threadsafe(failed.set)
 
+    troubles = LoopTroubles(log, clock.monotonic)
     async with AsyncExitStack() as stack:
+        stack.callback(loop.set_exception_handler, loop.get_exception_handler())
+        loop.set_exception_handler(troubles)
         store = await open_sqlite_store(config.store.path, on_failure=fail)
         stack.push_async_callback(store.close)
         vault = await _unlock(store, prepared.ring, clock.now())
@@ -134,7 +139,7 @@ async def wired(config: Config, clock: Clock, log: Log) -> AsyncIterator[Wired]:
         )
         watch = StoreWatch(hub)
         store.hear_refusals(watch.changed)
-        yield Wired(config, hub, house, directory, store, prepared.tls, watch)
+        yield Wired(config, hub, house, directory, store, prepared.tls, watch, troubles)
 
 
 async def recover(parts: Wired) -> tuple[str, ...]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import resource
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +21,7 @@ from daemon.descriptors import (
     share_out,
 )
 from daemon.guard import GuardLimits
+from daemon.service import ACCEPTED_AT_ONCE
 from tests.daemon.living import ListLog, living
 
 if TYPE_CHECKING:
@@ -78,6 +81,26 @@ def test_exhaustion_is_said_once_a_minute_with_its_count() -> None:
     assert log.of("descriptors:exhausted")[0]["error"] == "EMFILE"
 
 
+def test_end_of_exhaustion_is_said_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = ListLog()
+    troubles = LoopTroubles(log, lambda: 0.0)
+    troubles.probe()
+    assert log.lines == []
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
+    try:
+        troubles.probe()
+        troubles.probe()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    troubles.probe()
+    troubles.probe()
+    assert [name for name, _ in log.lines] == [
+        "descriptors:exhausted",
+        "descriptors:enough",
+    ]
+
+
 def test_what_the_loop_reports_is_never_silent() -> None:
     log = ListLog()
     loop = asyncio.new_event_loop()
@@ -100,3 +123,16 @@ async def test_daemon_with_few_descriptors_lowers_its_caps_and_says_so(
         (line,) = daemon.log.of("descriptors:few")
         assert line["limit"] == 200
         assert int(line["webhook_connections"]) < 136
+
+
+async def test_listener_accepts_few_in_one_turn_and_lets_many_wait(
+    tmp_path: Path,
+) -> None:
+    async with living(tmp_path) as daemon:
+        # Nothing is accepted while this test does not wait: the kernel keeps them all.
+        port = int(daemon.webhooks.rpartition(":")[2])
+        with contextlib.ExitStack() as stack:
+            for _ in range(3 * ACCEPTED_AT_ONCE):
+                one = stack.enter_context(socket.socket())
+                one.settimeout(1)
+                one.connect(("127.0.0.1", port))
