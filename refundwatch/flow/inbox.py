@@ -9,7 +9,7 @@ ends booked or alarmed.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar, Final, assert_never
 
 from refundwatch.domain.events import GatewayWord
@@ -35,7 +35,6 @@ from refundwatch.store.contract import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
 
     from refundwatch.domain.refund import Evidence, Refund
     from refundwatch.flow.asking import Answer
@@ -44,6 +43,9 @@ if TYPE_CHECKING:
     from refundwatch.flow.ports import ConnectionPath
     from refundwatch.gateways.contract import Heard, LookupResult, Operation
     from refundwatch.store.contract import CallRecord, DeliveryItem, InboxJob
+
+_SET_BACK: Final = timedelta(hours=1)
+"""What is further ahead than this was stamped by a clock that was wrong."""
 
 _SAYS: Final[dict[Word, frozenset[RefundState]]] = {
     Word.PENDING: frozenset({RefundState.PENDING}),
@@ -144,15 +146,31 @@ class Inbox(Room[int]):
 
     async def _unmatched(self, job: InboxJob) -> None:
         """Wait for a row that never comes? Then money moved without us."""
-        now = self.at.clock.now()
         keep = timedelta(seconds=self.at.settings.unmatched_keep_seconds)
-        if now - job.received_at >= keep:
-            await self._end_unmatched(job, last=now - job.received_at >= 2 * keep)
+        since = self._waits_since(job)
+        waited = self.at.clock.now() - since
+        if waited >= keep:
+            await self._end_unmatched(job, last=waited >= 2 * keep)
             return
         if job.tries == _UNMATCHED_ALARM_TRIES:
             await self._alarm_unmatched(job)
         due_at = self.at.pace.after_tries(str(job.delivery_id), job.tries)
-        await self._postpone(job, "unmatched", min(due_at, job.received_at + keep))
+        await self._postpone(job, "unmatched", min(due_at, since + keep))
+
+    def _waits_since(self, job: InboxJob) -> datetime:
+        """Say since when an item waits, also where our clock was ahead when it came.
+
+        Then the gateway's own stamp says it, or else how often it was looked at.
+        """
+        now = self.at.clock.now()
+        if job.received_at - now <= _SET_BACK:
+            return job.received_at
+        occurred = _moment(job.item.occurred_at)
+        if occurred is not None and occurred <= now:
+            return occurred
+        steps = self.at.settings.backoff_seconds
+        waits = (steps[min(step, len(steps) - 1)] for step in range(job.tries))
+        return now - timedelta(seconds=sum(waits))
 
     async def _end_unmatched(self, job: InboxJob, *, last: bool) -> None:
         """Book what moved, after asking whether it did where the item is no proof."""
@@ -342,7 +360,7 @@ class Inbox(Room[int]):
         """Try later; what was signed counts by itself when nobody can confirm it."""
         job = letter.job
         keep = timedelta(seconds=self.at.settings.unmatched_keep_seconds)
-        if self.at.clock.now() - job.received_at >= keep:
+        if self.at.clock.now() - self._waits_since(job) >= keep:
             if is_proven(job.item, self.at.lanes.of_refund(letter.refund)):
                 await self._apply_own(letter)
             else:
@@ -388,6 +406,14 @@ def _named(item: DeliveryItem, evidence: Evidence, refund: Refund) -> Evidence:
     if refund.payment_reference in names:
         return replace(evidence, payment_reference=refund.payment_reference)
     return replace(evidence, payment_reference=min(name for name in names if name))
+
+
+def _moment(written: str | None) -> datetime | None:
+    """Read a time that an adapter restated; None where there is none."""
+    try:
+        return datetime.fromisoformat(written) if written else None
+    except ValueError:
+        return None
 
 
 def _subject(job: InboxJob) -> str:

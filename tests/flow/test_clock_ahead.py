@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from refundwatch.domain.refund import RefundState
+from tests.flow.simloop import START
 from tests.flow.toy import Act, Bank, delivery
 from tests.flow.world import HOUR, World, in_world
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from refundwatch.domain.refund import Refund
 
 S = RefundState
@@ -67,24 +70,46 @@ def test_refund_of_a_clock_that_was_ahead_ends_within_a_day(
     in_world(main, bank=Bank(acts=[act]), quiet=False)
 
 
-def test_delivery_of_a_clock_that_was_ahead_is_looked_at_again() -> None:
-    stranger = {
-        "event": "e1",
-        "id": "re_9",
-        "status": "succeeded",
-        "reference": "not ours",
-        "payment": "pi_1",
-        "amount": 300,
-        "currency": "EUR",
-    }
+STRANGER = {
+    "event": "e1",
+    "id": "re_9",
+    "status": "succeeded",
+    "reference": "not ours",
+    "payment": "pi_1",
+    "amount": 300,
+    "currency": "EUR",
+}
 
+
+def test_delivery_of_a_clock_that_was_ahead_is_looked_at_again() -> None:
     async def main(world: World) -> None:
         refund = await world.a_refund("r-1", amount=1)
         world.clock.jump = timedelta(days=3650)
-        await world.hear(delivery([stranger]))
+        await world.hear(delivery([STRANGER]))
         await set_right(world, refund, restart=False)
         tries = world.store._connection.execute("SELECT tries FROM delivery")
 
         assert tries.fetchone()["tries"] > 3
+
+    in_world(main, quiet=False)
+
+
+@pytest.mark.parametrize("occurred", [START, None])
+def test_unmatched_delivery_of_a_clock_that_was_ahead_is_booked_in_the_end(
+    occurred: datetime | None,
+) -> None:
+    told = dict(STRANGER)
+    if occurred is not None:
+        told["occurred_at"] = occurred.isoformat()
+
+    async def main(world: World) -> None:
+        refund = await world.a_refund("r-1", amount=1)
+        world.clock.jump = timedelta(days=3650)
+        await world.hear(delivery([told]))
+        await set_right(world, refund, restart=False)
+        if occurred is None:
+            await run_for(world, 48 * HOUR)
+
+        assert (await world.payment()).external_minor == 300
 
     in_world(main, quiet=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,8 @@ from refundwatch.domain.idempotency import merchant_reference
 from refundwatch.domain.refund import RefundState
 from refundwatch.gateways.contract import EventKind, Lookup
 from tests.flow.fakes import a_path, settings
-from tests.flow.toy import TOY, Act, Bank, Toy, delivery
+from tests.flow.simloop import START
+from tests.flow.toy import TOY, Act, Bank, Executed, Toy, delivery
 from tests.flow.world import HOUR, World, in_world
 
 if TYPE_CHECKING:
@@ -338,6 +340,51 @@ def test_unmatched_success_is_kept_for_a_day_then_booked_as_external() -> None:
         assert after.refundable_minor < payment.refundable_minor
 
     in_world(main, paths=PATHS)
+
+
+def _strange(bank: Bank) -> None:
+    """Let somebody refund 300 in the gateway's own dashboard."""
+    bank.executed.append(
+        Executed(
+            id="re_9",
+            key="none",
+            reference="not ours",
+            payment="pi_1",
+            amount=300,
+            currency="EUR",
+            status="succeeded",
+            at=0.0,
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("occurred", "booked"),
+    [
+        (timedelta(0), 300),  # before the read, which has counted it
+        (timedelta(hours=2), 600),  # after it, so the read counted another one
+        (None, 600),  # nobody knows: too much booked keeps the money
+    ],
+)
+def test_external_refund_that_a_read_counted_is_named_by_its_webhook_not_added(
+    occurred: timedelta | None, booked: int
+) -> None:
+    told = dict(STRANGER)
+    if occurred is not None:
+        told["occurred_at"] = (START + occurred).isoformat()
+
+    async def main(world: World) -> None:
+        _strange(world.bank)
+        await asyncio.sleep(60)
+        refund = await world.send("r-1", amount=1)
+        assert (await world.payment()).external_minor == 300
+        await asyncio.sleep(60)
+        await world.hear(delivery([told]))
+        await world.walk(refund, 26 * HOUR)
+
+        assert (await world.payment()).external_minor == booked
+
+    in_world(main)
 
 
 def test_unmatched_failure_ends_alarmed_and_books_nothing() -> None:

@@ -274,6 +274,7 @@ def _event(item: dict[str, Any], told: dict[str, Any]) -> GatewayEvent:
         word=said.word if said else None,
         evidence=said.evidence if said else None,
         payment_reference=item.get("payment"),
+        occurred_at=item.get("occurred_at"),
         hint=told.get("hint", False),
         payment_aliases=tuple(item.get("aliases", ())),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from refundwatch.domain.policy import SYSTEM
@@ -37,8 +38,6 @@ from refundwatch.store.sqlite.registry import Reading, question, unit
 from refundwatch.store.sqlite.sound import sound, sound_call
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from refundwatch.domain.canonical import JsonValue
     from refundwatch.domain.refund import Refund
     from refundwatch.domain.transition import Applied
@@ -183,9 +182,18 @@ def _book(
         gateway_reference=row["gateway_reference"] or f"delivery:{row['id']}",
         payment_id=payment_id,
         amount_minor=amount,
-        told_at=moment(row["received_at"]),
+        known_by=_known_by(item, moment(row["received_at"])),
     )
     book_external_refund(tx, moved, at)
+
+
+def _known_by(item: DeliveryItem, received_at: datetime) -> datetime:
+    """Say when an item's refund stood at the latest, by the gateway or by our door."""
+    try:
+        occurred = datetime.fromisoformat(item.occurred_at or "")
+        return min(occurred, received_at)
+    except (ValueError, TypeError):  # no time, or one without a zone
+        return received_at
 
 
 # --- shared -----------------------------------------------------------------------

@@ -88,20 +88,24 @@ def book_external(
 
 @dataclass(frozen=True, slots=True)
 class ExternalRefund:
-    """One refund at the gateway that we did not order; `told_at` is when we heard."""
+    """One refund at the gateway that we did not order; amount in minor units.
+
+    It stood at `known_by` at the latest: when the gateway says that it was made, or
+    else when we heard of it.
+    """
 
     account: str
     gateway_reference: str
     payment_id: str
     amount_minor: int
-    told_at: datetime
+    known_by: datetime
 
 
 def book_external_refund(tx: Transaction, refund: ExternalRefund, at: datetime) -> bool:
     """Book a refund that is not ours; False when it stands already.
 
-    A read of the payment after we heard of it has counted it, without its name: then
-    it is named now, and only what the read did not show is added.
+    A read of the payment since it was made has counted it, without its name: then it
+    is named now, and only what the read did not show is added.
     """
     key = (refund.account, refund.gateway_reference)
     known = tx.one(_SQL["external_of_reference"], key)
@@ -109,7 +113,7 @@ def book_external_refund(tx: Transaction, refund: ExternalRefund, at: datetime) 
         return False
     read = tx.one(_SQL["external_known"], (refund.payment_id,))
     counted = 0
-    if read is not None and (read["read_at"] or 0) >= micros(refund.told_at):
+    if read is not None and (read["read_at"] or 0) >= micros(refund.known_by):
         counted = min(max(read["unnamed_minor"], 0), refund.amount_minor)
     values = (*key, refund.payment_id, refund.amount_minor, micros(at))
     tx.change(_SQL["put_external"], values)

@@ -1,0 +1,464 @@
+"""The world of one seed: gateways, a daemon that may die, and the people around both.
+
+Invariant: everything that belongs to the daemon ends with its life; the gateways, the
+wire and the post go on. Everything is drawn from the seed, so a seed replays exactly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from functools import cache
+from hashlib import sha256
+from random import Random
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from refundwatch.domain.policy import Band
+from refundwatch.flow.house import build_house
+from refundwatch.flow.ports import ConnectionPath
+from refundwatch.gateways import registry
+from refundwatch.gateways.contract import AccountView, Credentials
+from refundwatch.sandbox.books import Payment
+from refundwatch.sandbox.config import SandboxConfig
+from refundwatch.sandbox.faults import PROFILES
+from refundwatch.sandbox.paypal.certificates import WebhookSigner
+from refundwatch.sandbox.settings import (
+    AdyenSettings,
+    AnyAccount,
+    PaypalSettings,
+    StripeSettings,
+)
+from refundwatch.sandbox.world import World
+from refundwatch.store.contract import (
+    AbandonAttempts,
+    AccountSpec,
+    ConnectionSpec,
+    NewPayment,
+    OpenHouse,
+    Policy,
+    PutPayments,
+)
+from refundwatch.store.sqlite.connection import open_writer
+from refundwatch.store.sqlite.migrations import migrate
+from refundwatch.store.sqlite.store import InlineStore
+from refundwatch.store.sqlite.writer import Writer
+from tests.flow.fakes import FakePaths, LogBook, settings
+from tests.flow.simloop import START
+from tests.flow.world import Mortal
+from tests.sealer import OpenSealer
+from tests.simulation.clock import DaemonClock
+from tests.simulation.plan import NEIGHBOUR, Plan
+from tests.simulation.rules import Rules
+from tests.simulation.tally import Tally
+from tests.simulation.wire import Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from refundwatch.flow.house import House
+    from tests.flow.simloop import SimLoop
+
+T = TypeVar("T")
+
+HOOK = "http://127.0.0.1:9/hook"
+BASE = "http://127.0.0.1:1"
+CANARIES = ("sk_test_sandbox", "AQEsandbox", "sandbox-secret", "Canary Customer 4242")
+"""What must never be seen outside: the keys, and a customer's name."""
+
+POLICY = Policy(
+    "v1",
+    (Band("EUR", 1_000, 5_000),),
+    approvals_expiry_seconds=86_400,
+)
+
+_SECRETS = {
+    "stripe": {"api_key": "sk_test_sandbox"},
+    "adyen": {"api_key": "AQEsandbox"},
+    "paypal": {"client_id": "sandbox-client", "client_secret": "sandbox-secret"},
+}
+_HOOK_SECRETS: dict[str, tuple[str, ...]] = {
+    "stripe": ("whsec_sandbox",),
+    "adyen": ("A1" * 32,),
+    "paypal": (),
+}
+_IMAGES_KEPT = 6
+_YOUNG_SECONDS = 1200
+"""Until then everybody looks as often as they would; later they take their time."""
+
+
+@cache
+def signer() -> WebhookSigner:
+    return WebhookSigner.made(START.timestamp() - 86_400)
+
+
+@cache
+def empty_database() -> bytes:
+    """Give a migrated database, made once a process."""
+    connection = open_writer(None)
+    migrate(connection)
+    image = connection.serialize()
+    connection.close()
+    return image
+
+
+class _Paths(FakePaths):
+    def credentials(self, connection_id: str) -> Credentials:
+        gateway = connection_id.partition("-")[0]
+        return Credentials(_SECRETS[gateway])
+
+    def webhook_secrets(self, account: str) -> tuple[str, ...]:
+        return _HOOK_SECRETS[account.partition("-")[0]]
+
+
+def _paths(plan: Plan) -> _Paths:
+    accounts = [(plan.account, plan.gateway, plan.paths)]
+    if plan.neighbour:
+        accounts.append((NEIGHBOUR, "stripe", 1))
+    return _Paths(
+        tuple(
+            _path(account, gateway, name)
+            for account, gateway, count in accounts
+            for name in ("main", "second")[:count]
+        )
+    )
+
+
+def _path(account: str, gateway: str, name: str) -> ConnectionPath:
+    chosen: dict[str, dict[str, str]] = {
+        "stripe": {},
+        "adyen": {"merchant_account": "SandboxECOM"},
+        "paypal": {
+            "webhook_id": "1JE4291016473214C",
+            "webhook_ca_pem": signer().ca_pem,
+            "webhook_cert_origin": BASE,
+        },
+    }
+    endpoint = BASE + ("/v72" if gateway == "adyen" else "")
+    return ConnectionPath(
+        id=f"{account}/{name}",
+        account=AccountView(account, "sandbox", endpoint, chosen[gateway]),
+        gateway=registry.gateway(gateway),
+        endpoint=endpoint,
+        timeout_seconds=20.0,
+        connect_timeout_seconds=5.0,
+        concurrency=2,
+    )
+
+
+def _sandbox(plan: Plan) -> World:
+    kinds: dict[str, type[AnyAccount]] = {
+        "stripe": StripeSettings,
+        "adyen": AdyenSettings,
+        "paypal": PaypalSettings,
+    }
+    accounts: list[AnyAccount] = [
+        kinds[plan.gateway](name=plan.account, webhook_url=HOOK)
+    ]
+    if plan.neighbour:
+        accounts.append(StripeSettings(name=NEIGHBOUR, webhook_url=HOOK))
+    config = SandboxConfig(
+        accounts=tuple(accounts), seed=plan.seed, faults=plan.profile
+    )
+    world = World(config, signer())
+    for model in world.models.values():
+        model.base_url = BASE
+    if plan.neighbour:
+        world.model(NEIGHBOUR).dice.profile = PROFILES["none"].overridden(
+            {"latency_seconds": 0.1}
+        )
+    return world
+
+
+class City:
+    """The parts of one run, and the life and death of its daemon."""
+
+    house: House
+    store: Mortal
+    stop: asyncio.Event
+    rooms: list[asyncio.Task[None]]
+
+    def __init__(self, loop: SimLoop, plan: Plan) -> None:
+        self.loop = loop
+        self.plan = plan
+        self.tally = Tally()
+        self.clock = DaemonClock(loop)
+        self.paths = _paths(plan)
+        self.sandbox = _sandbox(plan)
+        self.settings: dict[str, Any] = {
+            name: model.settings for name, model in self.sandbox.models.items()
+        }
+        self.connection: sqlite3.Connection = open_writer(None)
+        self.connection.deserialize(empty_database())
+        self.images: list[bytes] = []
+        self._dead_disks: list[sqlite3.Connection] = []
+        self.log = LogBook()
+        self.life: dict[str, bool] = {"alive": False}
+        self.life_number = 0
+        self.calm = False
+        self.healthy_since = 0.0
+        self.death: asyncio.Event = asyncio.Event()
+        self.post_bell: asyncio.Event = asyncio.Event()
+        self.post_bell.set()
+        self.ambush: dict[str, int] = {}
+        self.at_step: Callable[[], None] | None = None
+        self.waiting: dict[str, list[asyncio.Task[Any]]] = {}
+        self.story: list[str] = []
+        self._hash = sha256()
+        self._dice: dict[str, Random] = {}
+        self._daemon: set[asyncio.Task[Any]] = set()
+        self._world: set[asyncio.Task[Any]] = set()
+        self.rules = Rules(self)
+        self.wire = Wire(self)
+
+    # --- chance and its trace --------------------------------------------------------
+
+    def dice(self, part: str) -> Random:
+        """Give the generator of one part of the world."""
+        if part not in self._dice:
+            self._dice[part] = self.plan.dice(part)
+        return self._dice[part]
+
+    def trace(self, *what: object) -> None:
+        """Note what happened; the hash of all notes is the run's."""
+        line = f"{self.loop.time():.3f} {' '.join(map(str, what))}"
+        self._hash.update(line.encode())
+        self.story.append(line)
+
+    @property
+    def trace_hash(self) -> str:
+        return self._hash.hexdigest()[:16]
+
+    # --- tasks -----------------------------------------------------------------------
+
+    def world_task(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Run what belongs to the world: it outlives the daemon."""
+        return self._kept(self._world, work)
+
+    def daemon_task(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Run what belongs to the daemon: it ends with its life."""
+        return self._kept(self._daemon, work)
+
+    def _kept(
+        self, tasks: set[asyncio.Task[Any]], work: Coroutine[Any, Any, T]
+    ) -> asyncio.Task[T]:
+        task = self.loop.create_task(work)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        return task
+
+    async def through(
+        self, work: Coroutine[Any, Any, T], kind: str = "request"
+    ) -> asyncio.Task[T]:
+        """Do something inside the daemon and wait until it ended, however."""
+        task = self.daemon_task(work)
+        if not self.life["alive"]:
+            task.cancel()
+        waiting = self.waiting.setdefault(kind, [])
+        waiting.append(task)
+        try:
+            await asyncio.wait({task})
+        finally:
+            waiting.remove(task)
+        return task
+
+    def on_step(self, _: int) -> None:
+        """Look after every step of the loop whether all still holds."""
+        if self.rules.broken is not None:
+            raise self.rules.broken
+        if self.at_step is not None:
+            self.at_step()
+
+    # --- gateways --------------------------------------------------------------------
+
+    def advance(self) -> None:
+        """Let the gateways do what they do by themselves up to now."""
+        now = self.clock.truth()
+        for model in self.sandbox.models.values():
+            model.advance(now)
+
+    @property
+    def young(self) -> bool:
+        """Tell whether this is the time when most trouble happens."""
+        return not self.calm and self.loop.time() < _YOUNG_SECONDS
+
+    def wake_post(self) -> None:
+        self.post_bell.set()
+
+    # --- the daemon's life --------------------------------------------------------------
+
+    def look(self, sql: str, *values: Any) -> list[sqlite3.Row]:
+        """Read the database as it stands, past the daemon."""
+        return self.connection.execute(sql, values).fetchall()
+
+    async def start(self) -> None:
+        """Start the daemon on the database as it is."""
+        self.life = {"alive": True}
+        self.life_number += 1
+        self.death.clear()
+        writer = Writer(
+            self.connection,
+            entropy=self.dice("entropy").randbytes,
+            hook=self._hook,
+        )
+        inner = InlineStore(writer, self.connection)
+        inner.attach_sealer(OpenSealer())
+        self.store = Mortal(inner, self.life)
+        self.house = build_house(
+            store=self.store,
+            transport=Mortal(self.wire, self.life),
+            clock=self.clock,
+            paths=self.paths,
+            settings=settings(longest_sleep_seconds=6 * 3600),
+            policy=lambda: POLICY,
+            log=self.log,
+            probe_every_seconds=600,
+        )
+        inner.subscribe(self.house.wake)
+        if self.plan.power and not self.images:
+            self.images.append(self.connection.serialize())
+        self.trace("start", self.life_number)
+        recovered = await self.through(self._recover())
+        if recovered.cancelled():
+            return
+        recovered.result()
+        self.rules.on_start()
+        self.stop = asyncio.Event()
+        self.rooms = [
+            self.daemon_task(room.run(self.stop)) for room in self.house.rooms
+        ]
+        self.daemon_task(self._calendar())
+
+    async def _calendar(self) -> None:
+        """Run what is due by the calendar, as the daemon's scheduler does."""
+        while not self.stop.is_set():
+            await self.house.calendar.run_due(self.clock.now())
+            await asyncio.sleep(30 if self.young else 1800)
+
+    async def _recover(self) -> None:
+        now = self.clock.now()
+        specs: dict[str, AccountSpec] = {
+            path.account.name: AccountSpec(
+                path.account.name, path.gateway.capabilities.name, "UTC"
+            )
+            for path in self.paths.all()
+        }
+        await self.store.execute(
+            OpenHouse(
+                at=now,
+                instance="simulation",
+                mode="sandbox",
+                config_digest="0" * 64,
+                version="0",
+                accounts=tuple(specs.values()),
+                connections=tuple(
+                    ConnectionSpec(
+                        path.account.name, path.id.split("/")[1], path.endpoint
+                    )
+                    for path in self.paths.all()
+                ),
+            )
+        )
+        await self.store.execute(AbandonAttempts(now, now, all_open=True))
+
+    def kill(self, why: str, *, power: bool = False) -> None:
+        """End the daemon where it stands: what it was about to do never happens."""
+        if not self.life["alive"]:
+            return
+        self.life["alive"] = False
+        self.trace("kill", why)
+        for room in self.house.rooms:
+            for task in room.jobs._tasks.values():
+                task.cancel()
+        for task in self._daemon:
+            task.cancel()
+        if power:
+            self.rules.power_lost(self._image_after_power_loss)
+        self.death.set()
+
+    def change_disk(self, image: bytes) -> None:
+        """Go on with other bytes: what the old connection holds is gone."""
+        self._dead_disks.append(self.connection)
+        self.connection = open_writer(None)
+        self.connection.deserialize(image)
+
+    def close_disks(self) -> None:
+        for connection in [*self._dead_disks, self.connection]:
+            connection.close()
+
+    def _image_after_power_loss(self) -> bytes:
+        """Give what the disk holds: every commit that was reported as durable."""
+        return self.images[-1]
+
+    async def restart(self) -> None:
+        """Wait until the dead daemon is gone, and start another one."""
+        while self._daemon:
+            await asyncio.wait(set(self._daemon))
+        if self.connection.in_transaction:
+            self.connection.execute("ROLLBACK")
+        await self.start()
+
+    def _hook(self, place: str) -> None:
+        """Stand at the three places of every commit."""
+        if place == "after_commit":
+            self.rules.on_commit()
+            if self.plan.power:
+                self.images.append(self.connection.serialize())
+                del self.images[:-_IMAGES_KEPT]
+        self.crash_point(
+            {
+                "begin": "crash at begin",
+                "before_commit": "crash before commit",
+                "after_commit": "crash after commit",
+            }[place]
+        )
+
+    def crash_point(self, name: str) -> None:
+        """Die here if this is where somebody lies in wait."""
+        left = self.ambush.get(name)
+        if left is None or not self.life["alive"]:
+            return
+        self.ambush[name] = left - 1
+        if left > 1:
+            return
+        del self.ambush[name]
+        self.tally.fired(name)
+        power = self.plan.power and "send" not in name and "2xx" not in name
+        if power:
+            self.tally.fired("power lost while committing")
+        self.kill(name, power=power)
+        raise asyncio.CancelledError
+
+    # --- opening -----------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Found the house and take the payments on both sides."""
+        await self.start()
+        wanted = [(self.plan.account, *one) for one in self.plan.payments]
+        if self.plan.neighbour:
+            wanted.append((NEIGHBOUR, "pi_neighbour", 900))
+        self.sandbox.add_payments(
+            Payment(
+                account=account,
+                reference=reference,
+                amount_minor=captured,
+                currency="EUR",
+                created_at=self.clock.truth(),
+            )
+            for account, reference, captured in wanted
+        )
+        await self.store.execute(
+            PutPayments(
+                self.clock.now(),
+                "machine:shop",
+                tuple(
+                    NewPayment(
+                        account,
+                        reference,
+                        captured,
+                        "EUR",
+                        customer={"name": CANARIES[-1]},
+                    )
+                    for account, reference, captured in wanted
+                ),
+            )
+        )

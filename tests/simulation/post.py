@@ -1,0 +1,88 @@
+"""The post: what the gateways tell, as late, as often and as lost as the faults say."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from refundwatch.gateways.contract import RawDelivery
+
+if TYPE_CHECKING:
+    from refundwatch.flow.confirm import Reception
+    from refundwatch.sandbox.model import WebhookPost
+    from tests.simulation.city import City
+
+
+class Post:
+    """Delivers what waits in the gateways' outboxes."""
+
+    def __init__(self, city: City) -> None:
+        self.city = city
+
+    async def run(self) -> None:
+        """Deliver for ever; sleep until something is due or changed."""
+        city = self.city
+        while True:
+            city.post_bell.clear()
+            now = city.clock.truth()
+            for model in city.sandbox.models.values():
+                for post in model.due(now):
+                    city.world_task(self._deliver(post))
+            due = city.sandbox.next_due()
+            await _rung(city.post_bell, None if due is None else due - now)
+
+    async def _deliver(self, post: WebhookPost) -> None:
+        city = self.city
+        dice = city.dice("post")
+        await asyncio.sleep(dice.uniform(0.001, 0.05))
+        status = await self._status(post)
+        if status is not None and not city.calm and not post.forged:
+            if dice.random() < city.plan.lost_answers:
+                city.tally.fired("answer to a delivery lost")
+                status = None
+        city.trace("post", post.event, post.attempt, status)
+        city.rules.on_delivered(post, status)
+        model = city.sandbox.model(post.account)
+        model.webhook_answered(post.post_id, status, city.clock.truth())
+        city.wake_post()
+
+    async def _status(self, post: WebhookPost) -> int | None:
+        """Deliver once; None when nobody answered."""
+        city = self.city
+        if not city.life["alive"]:
+            return None
+        self._count(post)
+        headers = {name.lower(): value for name, value in post.headers}
+        raw = RawDelivery(headers, post.body)
+        task = await city.through(self._received(post.account, raw), "delivery")
+        if task.cancelled():
+            return None
+        return task.result().status
+
+    async def _received(self, account: str, raw: RawDelivery) -> Reception:
+        reception = await self.city.house.receptionist.receive(account, raw)
+        self.city.crash_point("crash before 2xx")
+        return reception
+
+    def _count(self, post: WebhookPost) -> None:
+        """Count what a delivery meets: its own answer, an end, or nobody."""
+        city = self.city
+        for order in city.wire.orders[-4:]:
+            if not order.returned and order.reference.encode() in post.body:
+                city.tally.fired("delivery before the response")
+        known = False
+        for reference, state in city.rules.states_by_reference():
+            if reference.encode() in post.body:
+                known = True
+                if state in {"succeeded", "declined", "reversed"}:
+                    city.tally.fired("delivery after the end")
+        if not known:
+            city.tally.fired("delivery of an unknown refund")
+
+
+async def _rung(bell: asyncio.Event, seconds: float | None) -> None:
+    try:
+        async with asyncio.timeout(None if seconds is None else max(seconds, 0.001)):
+            await bell.wait()
+    except TimeoutError:
+        return

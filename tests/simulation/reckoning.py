@@ -1,0 +1,152 @@
+"""What must be true once all trouble is over and a day has passed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import defaultdict
+from typing import TYPE_CHECKING, NoReturn
+
+from tests.simulation.city import CANARIES
+from tests.simulation.rules import STOP_SECONDS, TERMINAL
+
+if TYPE_CHECKING:
+    from tests.simulation.city import City
+
+DAY = 86_400.0
+
+
+async def reckon(city: City) -> None:
+    """Hold the books against the truth, then stop the daemon as systemd would."""
+    city.advance()
+    _ended(city)
+    _sums(city)
+    _matched(city)
+    _secrets(city)
+    _exact(city)
+    _neighbour(city)
+    await _stop(city)
+
+
+def _ended(city: City) -> None:
+    """L1, L3, S18: after a day nothing is open but what waits for people."""
+    for row in city.look("SELECT * FROM refund ORDER BY id"):
+        state = row["state"]
+        ended = state in TERMINAL or state == "review" or _may_wait(city, row["id"])
+        city.rules.hold("L1", ended, f"{row['id']} is still {state}: {dict(row)}")
+        city.rules.hold("L3", ended, f"{row['id']} is still {state}")
+        city.tally.checked("S18")
+    problems = [name for name, _ in city.log.problems if name not in _EXPECTED]
+    city.rules.hold("L3", not problems, f"the log speaks of {problems[:3]}")
+
+
+_EXPECTED = {"delivery_unverifiable", "clock_was_ahead"}
+"""What the faults themselves cause, and the daemon rightly reports."""
+
+
+def _may_wait(city: City, refund_id: str) -> bool:
+    """Tell whether a gateway without look-up may still tell while the key lives."""
+    row = city.look("SELECT * FROM refund WHERE id = ?", refund_id)[0]
+    blind = city.plan.gateway == "adyen"
+    pending = row["state"] == "pending" and _open_there(city, row["merchant_reference"])
+    return pending or (blind and row["state"] == "unknown")
+
+
+def _open_there(city: City, reference: str) -> bool:
+    return any(
+        row.merchant_reference == reference and row.executed_at is None
+        for row in city.sandbox.ledger.rows()
+    )
+
+
+def _sums(city: City) -> None:
+    """S9: each payment's refunded amount is what left and stayed away."""
+    executed: dict[tuple[str, str], int] = defaultdict(int)
+    for row in city.sandbox.ledger.rows():
+        executed[row.account, row.payment] += row.net_minor
+    for payment in city.look("SELECT * FROM payment"):
+        key = (payment["account"], payment["gateway_reference"])
+        refunds = city.look(
+            "SELECT state, booking, merchant_reference, amount_minor FROM refund"
+            " WHERE payment_id = ?",
+            payment["id"],
+        )
+        unbooked = sum(
+            row.net_minor
+            for row in city.sandbox.ledger.rows(*key)
+            for refund in refunds
+            if refund["booking"] == "reserved"
+            and refund["merchant_reference"] == row.merchant_reference
+        )
+        city.rules.hold(
+            "S9",
+            executed[key] == payment["refunded_minor"] + unbooked,
+            f"{key}: {executed[key]} left, {payment['refunded_minor']} in the books,"
+            f" {unbooked} open: {[tuple(row) for row in refunds]}",
+        )
+        reserved = sum(
+            row["amount_minor"] for row in refunds if row["booking"] == "reserved"
+        )
+        city.rules.hold(
+            "S9",
+            payment["reserved_minor"] == reserved,
+            f"{key}: {payment['reserved_minor']} reserved for {reserved}",
+        )
+
+
+def _matched(city: City) -> None:
+    """L5: no delivery is left unmatched without an alarm."""
+    for row in city.look("SELECT * FROM delivery WHERE state = 'waiting'"):
+        alarmed = city.look(
+            "SELECT 1 FROM alarm WHERE subject LIKE ? OR subject = ?",
+            f"%{row['id']}%",
+            row["account"],
+        )
+        city.rules.hold("L5", alarmed, f"delivery {row['id']} waits: {dict(row)}")
+    city.tally.checked("L5")
+
+
+def _secrets(city: City) -> None:
+    """S16: nothing secret stands in the log, the audit or an alarm."""
+    texts = [repr(city.log.events), repr(city.log.problems)]
+    texts += [
+        bytes(row["entry"]).decode() for row in city.look("SELECT entry FROM audit_entry")
+    ]
+    texts += [row["detail"] for row in city.look("SELECT detail FROM alarm")]
+    whole = "\n".join(texts)
+    for secret in CANARIES:
+        city.rules.hold("S16", secret not in whole, f"{secret[:6]}… stands in a text")
+
+
+def _exact(city: City) -> None:
+    """S17: no entry holds a number with a point."""
+
+    def refuse(text: str) -> NoReturn:
+        raise ValueError(text)
+
+    for row in city.look("SELECT entry FROM audit_entry"):
+        try:
+            json.loads(row["entry"], parse_float=refuse)
+            exact = True
+        except ValueError:
+            exact = False
+        city.rules.hold("S17", exact, "an audit entry holds a float")
+
+
+def _neighbour(city: City) -> None:
+    """L2: the trouble of one gateway delays no refund of another."""
+    plan = city.plan
+    undisturbed = not (plan.crashes or plan.clock or plan.cancels)
+    for refund_id, delay in city.rules.delays.items():
+        if undisturbed:
+            city.rules.hold("L2", delay < 120, f"{refund_id} waited {delay:.0f} s")
+
+
+async def _stop(city: City) -> None:
+    """L4: a stop ends within the time of one exchange."""
+    begun = city.loop.time()
+    city.stop.set()
+    await asyncio.wait(city.rooms)
+    took = city.loop.time() - begun
+    city.rules.hold("L4", took <= STOP_SECONDS, f"stopping took {took:.0f} s")
+    city.tally.checked("S20")

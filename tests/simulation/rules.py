@@ -1,0 +1,490 @@
+"""The invariants S1 to S20 and L1 to L5, held against the truth after every step.
+
+They are stated apart from the product: the table of moves, the approvals and the sums
+here are our reading of the protocol, not calls into the code that is judged.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, Final
+
+from tests.simulation.plan import NEIGHBOUR
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from refundwatch.flow.ports import ConnectionPath
+    from refundwatch.sandbox.ledger import LedgerRow
+    from refundwatch.sandbox.model import WebhookPost
+    from tests.simulation.city import City
+    from tests.simulation.wire import Order
+
+INVARIANTS: Final = (
+    *(f"S{number}" for number in range(1, 21)),
+    *(f"L{number}" for number in range(1, 6)),
+)
+
+MOVES: Final[dict[str, frozenset[str]]] = {
+    "awaiting_approval": frozenset(
+        {"awaiting_approval", "queued", "held", "refused", "expired", "cancelled"}
+    ),
+    "held": frozenset({"awaiting_approval", "queued", "expired", "cancelled"}),
+    "queued": frozenset({"sending", "held", "awaiting_approval", "cancelled"}),
+    "sending": frozenset(
+        {"queued", "pending", "succeeded", "declined", "unknown", "review"}
+    ),
+    "unknown": frozenset(
+        {"sending", "queued", "pending", "succeeded", "declined", "review"}
+    ),
+    "pending": frozenset({"succeeded", "declined", "review"}),
+    "succeeded": frozenset({"settled", "reversed", "review"}),
+    "settled": frozenset({"reversed", "review"}),
+    "review": frozenset({"succeeded", "declined", "reversed", "queued"}),
+    "declined": frozenset(),
+    "reversed": frozenset(),
+    "refused": frozenset(),
+    "expired": frozenset(),
+    "cancelled": frozenset(),
+}
+TERMINAL: Final = frozenset(
+    {
+        "succeeded",
+        "settled",
+        "declined",
+        "reversed",
+        "refused",
+        "expired",
+        "cancelled",
+    }
+)
+ONE_BELOW: Final = 1_000
+TWO_FROM: Final = 5_000
+LEASE_SECONDS: Final = 60
+STOP_SECONDS: Final = 25.0
+
+
+class Broken(AssertionError):
+    """An invariant that did not hold, and what was seen."""
+
+    def __init__(self, invariant: str, what: str) -> None:
+        super().__init__(f"{invariant}: {what}")
+        self.invariant = invariant
+        self.what = what
+
+
+class Rules:
+    """Watches one run."""
+
+    def __init__(self, city: City) -> None:
+        self.city = city
+        self.broken: Broken | None = None
+        self._rows: dict[str, dict[str, Any]] = {}
+        self._seq = -1
+        self._key_owner: dict[str, tuple[str, int]] = {}
+        self._bytes: dict[str, tuple[str, bytes, str]] = {}
+        self._references: dict[str, str] = {}
+        self._executed: dict[str, list[LedgerRow]] = defaultdict(list)
+        self._queued_at: dict[str, float] = {}
+        self._answers: dict[str, str] = {}
+        self.delays: dict[str, float] = {}
+        self._watch_ledger()
+
+    # --- saying so -----------------------------------------------------------------
+
+    def hold(self, invariant: str, condition: object, what: str) -> None:
+        """Count a check; the first that fails ends the run."""
+        self.city.tally.checked(invariant)
+        if not condition and self.broken is None:
+            self.broken = Broken(invariant, what)
+
+    def states_by_reference(self) -> Iterable[tuple[str, str]]:
+        """Give our references and the states of their refunds."""
+        return (
+            (row["merchant_reference"], row["state"]) for row in self._rows.values()
+        )
+
+    def reference_of_key(self, key: str) -> str:
+        """Give the reference that goes with a key."""
+        found = self.city.look(
+            "SELECT refund_id, generation, merchant_reference FROM refund_generation"
+            " WHERE idempotency_key = ?",
+            key,
+        )
+        self.hold("S4", found, f"an order under the key {key}, which nobody was given")
+        return str(found[0]["merchant_reference"]) if found else f"nobody's {key}"
+
+    # --- at the gateway --------------------------------------------------------------
+
+    def _watch_ledger(self) -> None:
+        ledger = self.city.sandbox.ledger
+        accept, execute = ledger.accept, ledger.execute
+
+        def accepted(row: LedgerRow) -> None:
+            accept(row)
+            self._on_accepted(row)
+
+        def executed(account: str, refund_id: str, at: float, status: str) -> None:
+            execute(account, refund_id, at, status)
+            row = ledger.row(account, refund_id)
+            if row is not None:
+                self._on_executed(row)
+
+        ledger.accept = accepted  # type: ignore[method-assign]
+        ledger.execute = executed  # type: ignore[method-assign]
+
+    def _on_accepted(self, row: LedgerRow) -> None:
+        self.city.trace("accepted", row.account, row.refund_id, row.amount_minor)
+        if row.amount_minor != row.asked_minor:
+            self.city.tally.fired("wrong amount executed")
+        if row.source == "api":
+            self._has_intent(row, "when it was accepted")
+
+    def _has_intent(self, row: LedgerRow, when: str) -> None:
+        """S4: a durable attempt stands for whatever the gateway took."""
+        found = self.city.look(
+            "SELECT 1 FROM refund_generation AS g JOIN attempt AS a"
+            " ON a.refund_id = g.refund_id AND a.generation = g.generation"
+            " WHERE g.merchant_reference = ?",
+            row.merchant_reference,
+        )
+        self.hold("S4", found, f"{row.merchant_reference} has no intent {when}")
+
+    def _on_executed(self, row: LedgerRow) -> None:
+        if row.source != "api":
+            return
+        rows = self._executed[row.merchant_reference]
+        if all(one.refund_id != row.refund_id for one in rows):
+            rows.append(row)
+        self.hold("S1", len(rows) == 1, f"{row.merchant_reference} was executed twice")
+        owner = self.city.look(
+            "SELECT refund_id FROM refund_generation WHERE merchant_reference = ?",
+            row.merchant_reference,
+        )
+        if owner:
+            self._once_in_all(owner[0]["refund_id"])
+        model = self.city.sandbox.model(row.account)
+        payment = model.books.payment(row.payment)
+        sums = sum(one.net_minor for one in self._ledger_of(row.account, row.payment))
+        limit = payment.amount_minor if payment else 0
+        fits = sums <= limit or self.city.plan.planted
+        self.hold("S2", fits, f"{sums} executed of {limit} captured at {row.payment}")
+
+    def _once_in_all(self, refund_id: str) -> None:
+        """S1 over all generations: what came back may be sent again, else nothing."""
+        references = self.city.look(
+            "SELECT merchant_reference AS it FROM refund_generation"
+            " WHERE refund_id = ?",
+            refund_id,
+        )
+        standing = [
+            one
+            for row in references
+            for one in self._executed[row["it"]]
+            if (now := self.city.sandbox.ledger.row(one.account, one.refund_id))
+            and now.executed
+        ]
+        self.hold("S1", len(standing) <= 1, f"{refund_id} was paid under two keys")
+
+    def _ledger_of(self, account: str, payment: str) -> list[LedgerRow]:
+        return self.city.sandbox.ledger.rows(account, payment)
+
+    # --- on the wire -------------------------------------------------------------------
+
+    def on_order(self, path: ConnectionPath, order: Order) -> None:
+        """S5, S6, S15: what leaves is what was claimed, approved and allowed."""
+        city = self.city
+        found = city.look(
+            "SELECT r.*, g.generation AS of_generation, p.frozen, c.paused,"
+            " a.lease_until FROM refund_generation AS g"
+            " JOIN refund AS r ON r.id = g.refund_id"
+            " JOIN payment AS p ON p.id = r.payment_id"
+            " JOIN connection AS c ON c.id = ?"
+            " LEFT JOIN attempt AS a ON a.refund_id = r.id AND a.closed_at IS NULL"
+            " WHERE g.idempotency_key = ?",
+            path.id,
+            order.key,
+        )
+        if not found:
+            self.hold("S4", condition=False, what=f"{order.key} left without intent")
+            return
+        row = found[0]
+        owner = (row["id"], row["of_generation"])
+        self.hold(
+            "S5",
+            self._key_owner.setdefault(order.key, owner) == owner,
+            f"{order.key} belongs to two refunds",
+        )
+        bytes_before = self._bytes.setdefault(
+            order.reference, (order.key, order.body, order.target)
+        )
+        self.hold(
+            "S5",
+            bytes_before == (order.key, order.body, order.target),
+            f"{order.reference} was sent with another key or other bytes",
+        )
+        self._approved(row)
+        self.hold("S15", row["frozen"] is None, f"{row['id']}: its payment is frozen")
+        self.hold("S15", row["paused"] is None, f"{row['id']}: {path.id} is paused")
+        self.hold("S15", row["state"] == "sending", f"{row['id']} is {row['state']}")
+        self._resend_in_time(path, order)
+        if path.account.name == NEIGHBOUR:
+            self.delays.setdefault(
+                row["id"],
+                city.loop.time() - self._queued_at.get(row["id"], 0.0),
+            )
+
+    def _approved(self, row: sqlite3.Row) -> None:
+        amount = row["amount_minor"]
+        needed = 0 if amount < ONE_BELOW else 1 if amount < TWO_FROM else 2
+        words = self.city.look(
+            "SELECT kind, actor, revision FROM decision WHERE refund_id = ?", row["id"]
+        )
+        own = {row["created_by"]} | {it["actor"] for it in words if it["kind"] == "edit"}
+        given = {
+            it["actor"]
+            for it in words
+            if it["kind"] == "approve" and it["revision"] == row["revision"]
+        }
+        valid = {actor for actor in given - own if actor.startswith("person:")}
+        self.hold(
+            "S6",
+            len(valid) >= needed,
+            f"{row['id']} left with {len(valid)} of {needed} approvals of"
+            f" revision {row['revision']}",
+        )
+
+    def _resend_in_time(self, path: ConnectionPath, order: Order) -> None:
+        """S1 depends on it: no key is used again after its documented life."""
+        same = [it for it in self.city.wire.orders if it.key == order.key]
+        if not same:
+            return
+        age = order.at - same[0].at
+        window = path.gateway.capabilities.key_window_seconds
+        self.hold("S5", age < window, f"{order.reference} was resent after {age:.0f} s")
+        over = {it.connection for it in same} | {path.id}
+        left = [it for it in same if it.arrived or not it.returned]
+        self.hold(
+            "S5",
+            len(over) == 1 or not left,
+            f"{order.reference} was resent over another endpoint",
+        )
+
+    def on_concurrency(self, path: ConnectionPath, count: int) -> None:
+        """S19: a lane is never fuller than configured, look-ups and reads beside."""
+        bound = 2 * path.concurrency + 4
+        self.hold("S19", count <= bound, f"{count} calls at once over {path.id}")
+
+    # --- at a commit ----------------------------------------------------------------------
+
+    def on_commit(self) -> None:
+        """S3, S7, S8, S10, S12, S14: every commit is a state that may stand."""
+        rows = {
+            row["id"]: dict(row)
+            for row in self.city.look("SELECT * FROM refund ORDER BY id")
+        }
+        entries = self.city.look(
+            "SELECT seq, refund_id, entry FROM audit_entry WHERE seq > ? ORDER BY seq",
+            self._seq,
+        )
+        paths: dict[str, list[tuple[str | None, str]]] = defaultdict(list)
+        for row in entries:
+            self.hold("S10", row["seq"] == self._seq + 1, f"a gap at {row['seq']}")
+            self._seq = row["seq"]
+            data = json.loads(row["entry"]).get("data", {})
+            if row["refund_id"] and "after" in data and "before" in data:
+                paths[row["refund_id"]].append((data["before"], data["after"]))
+                self._path(row["refund_id"], data)
+        for refund_id, row in rows.items():
+            self._moved(refund_id, row, paths.get(refund_id, []))
+        self._balances()
+        self._rows = rows
+
+    def _path(self, refund_id: str, data: dict[str, Any]) -> None:
+        before = data["before"]
+        for after in data.get("path") or [data["after"]]:
+            if before is not None and before != after:
+                self.hold(
+                    "S7",
+                    after in MOVES[before],
+                    f"{refund_id} went from {before} to {after}",
+                )
+            before = after
+
+    def _moved(
+        self, refund_id: str, row: dict[str, Any], path: list[tuple[str | None, str]]
+    ) -> None:
+        old = self._rows.get(refund_id)
+        before, after = (old["state"] if old else None), row["state"]
+        self._chained(refund_id, before, after, path)
+        if before == after:
+            return
+        self.city.trace("state", refund_id[-6:], before, after)
+        if after == "queued":
+            self._queued_at.setdefault(refund_id, self.city.loop.time())
+        if before == "sending" and after == "queued":
+            self._nothing_under_way(row)
+        if old and old["booking"] == "reserved" and row["booking"] == "free":
+            self._freed(row)
+        if after == "succeeded" and before != "review":
+            self._succeeded(row)
+
+    def _chained(
+        self,
+        refund_id: str,
+        before: str | None,
+        after: str,
+        path: list[tuple[str | None, str]],
+    ) -> None:
+        """S10: each change of state stands in the log, in the commit that made it."""
+        at = before
+        for entry_before, entry_after in path:
+            self.hold(
+                "S10",
+                entry_before == at,
+                f"{refund_id} was {at}, its entry says {entry_before}",
+            )
+            at = entry_after
+        self.hold("S10", at == after, f"{refund_id} became {after} without an entry")
+
+    def _nothing_under_way(self, row: dict[str, Any]) -> None:
+        """S12: back to the queue only by the newest attempt's own word."""
+        orders = [
+            it
+            for it in self.city.wire.orders
+            if it.key == row["idempotency_key"] and it.life == self.city.life_number
+        ]
+        self.hold(
+            "S12",
+            not orders or orders[-1].returned,
+            f"{row['id']} went back to the queue while an order of it is under way",
+        )
+
+    def _freed(self, row: dict[str, Any]) -> None:
+        """S8: nothing frees a reservation while the money may have left."""
+        reference = row["merchant_reference"]
+        made = [
+            it
+            for it in self.city.sandbox.ledger.rows()
+            if it.merchant_reference == reference
+            and it.source == "api"
+            and (it.executed or it.executed_at is None)
+            and it.status not in {"failed", "canceled", "rejected", "FAILED", "CANCELLED"}
+        ]
+        reviewed = self._rows[row["id"]]["state"] == "review"
+        self.hold(
+            "S8",
+            not made or reviewed,
+            f"{row['id']} became {row['state']} and free, but stands at the gateway",
+        )
+
+    def _succeeded(self, row: dict[str, Any]) -> None:
+        """S14: paid out is what was paid: this amount, currency and payment."""
+        made = [
+            it
+            for it in self.city.sandbox.ledger.rows()
+            if it.merchant_reference == row["merchant_reference"] and it.executed_at
+        ]
+        same = [
+            it
+            for it in made
+            if it.currency == row["currency"]
+            and it.payment == row["payment_reference"]
+            and it.amount_minor == row["amount_minor"]
+        ]
+        self.hold(
+            "S14",
+            same,
+            f"{row['id']} succeeded with {row['amount_minor']}; the gateway: {made}",
+        )
+
+    def _balances(self) -> None:
+        for row in self.city.look("SELECT * FROM payment"):
+            reserved, refunded = row["reserved_minor"], row["refunded_minor"]
+            fits = (
+                reserved >= 0
+                and refunded >= 0
+                and (
+                    reserved + refunded <= row["captured_minor"]
+                    or row["frozen"] is not None
+                )
+            )
+            self.hold("S3", fits, f"{row['gateway_reference']}: {dict(row)}")
+
+    # --- lives -----------------------------------------------------------------------------
+
+    def on_start(self) -> None:
+        """S4, S10: whatever survived a death has every intent and every entry."""
+        for row in self.city.sandbox.ledger.rows():
+            if row.source == "api":
+                self._has_intent(row, "after a restart")
+        left = self.city.look("SELECT id FROM refund WHERE state = 'sending'")
+        self.hold("S15", not left, "a refund is still sending after a start")
+
+    def power_lost(self, image: Callable[[], bytes]) -> None:
+        """Put the disk's bytes in the place of the memory's."""
+        dead = self.city.connection
+        if dead.in_transaction:
+            dead.execute("ROLLBACK")
+        seq = dead.execute("SELECT max(seq) FROM audit_entry").fetchone()[0]
+        self.city.change_disk(image())
+        kept = self.city.look("SELECT max(seq) AS it FROM audit_entry")[0]["it"]
+        # What was seen of a lost future must not be held against the past.
+        self._seq = min(self._seq, kept if kept is not None else -1)
+        self._rows = {
+            row["id"]: dict(row)
+            for row in self.city.look("SELECT * FROM refund ORDER BY id")
+        }
+        self.hold("S10", kept == seq, f"the log ended at {seq} and now at {kept}")
+
+    # --- deliveries -------------------------------------------------------------------------
+
+    def on_delivered(self, post: WebhookPost, status: int | None) -> None:
+        """S11: what is acknowledged is durable once; a forgery changes nothing."""
+        ok = status is not None and 200 <= status < 300
+        if post.forged:
+            self.hold("S11", not ok, f"a forged {post.event} was acknowledged")
+            return
+        if ok:
+            self._is_durable(post)
+
+    def _is_durable(self, post: WebhookPost) -> None:
+        if not self.city.life["alive"]:
+            return
+        wanted = _identity(post)
+        if wanted is None:
+            return
+        found = self.city.look(
+            "SELECT count(DISTINCT body_id) AS n FROM delivery"
+            " WHERE account = ? AND type = ? AND dedupe_id LIKE ?",
+            post.account,
+            post.event,
+            f"%{wanted}%",
+        )
+        self.hold(
+            "S11",
+            found[0]["n"] == 1,
+            f"{post.event} {wanted} was acknowledged and is stored {found[0]['n']} times",
+        )
+
+    # --- requests ------------------------------------------------------------------------------
+
+    def on_answered(self, request_id: str, refund_id: str) -> None:
+        """S13: one request, one refund, however often it is made."""
+        same = self._answers.setdefault(request_id, refund_id)
+        self.hold("S13", same == refund_id, f"{request_id} made {same} and {refund_id}")
+
+    def on_conflict(self, request_id: str, *, refused: bool) -> None:
+        """S13: another body under a known request is refused."""
+        self.hold("S13", refused, f"{request_id} was taken with another body")
+
+
+def _identity(post: WebhookPost) -> str | None:
+    """Give what marks an event as the same, as its gateway documents it."""
+    told = json.loads(post.body)
+    if "notificationItems" in told:
+        item = told["notificationItems"][0]["NotificationRequestItem"]
+        return str(item["pspReference"])
+    return str(told["id"]) if "id" in told else None

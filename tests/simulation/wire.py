@@ -1,0 +1,260 @@
+"""The wire between the daemon and the gateways: each request travels by itself.
+
+Invariant: what was sent arrives even when its sender has died, unless a fault loses
+it; so a gateway executes whatever nobody waits for any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
+
+from refundwatch.flow.ports import NeverSentError, NoAnswerError
+from refundwatch.gateways.contract import HttpResponse
+from refundwatch.sandbox.model import Fate, Reply, Request
+from tests.simulation.lies import lied
+
+if TYPE_CHECKING:
+    from refundwatch.flow.ports import ConnectionPath
+    from refundwatch.gateways.contract import HttpRequest
+    from refundwatch.sandbox.gateway import GatewayModel
+    from tests.simulation.city import City
+
+_KEY_HEADERS = frozenset({"idempotency-key", "paypal-request-id"})
+_LONGEST_ON_ITS_WAY = 110.0
+
+
+@dataclass(slots=True)
+class Order:
+    """One order that left: for which reference, under which key, with which bytes."""
+
+    number: int
+    reference: str
+    key: str
+    body: bytes
+    target: str
+    connection: str
+    life: int
+    at: float
+    arrived: bool = False
+    returned: bool = False
+
+
+@dataclass(slots=True)
+class Wire:
+    """The transport port."""
+
+    city: City
+    orders: list[Order] = field(default_factory=list)
+    reads: defaultdict[str, list[float]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    down_until: float = 0.0
+    open_calls: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+    async def exchange(
+        self, path: ConnectionPath, request: HttpRequest, timeout_seconds: float
+    ) -> HttpResponse:
+        """Send, and wait as long as the daemon would."""
+        city = self.city
+        self.open_calls[path.id] += 1
+        city.rules.on_concurrency(path, self.open_calls[path.id])
+        try:
+            return await self._exchange(path, request, timeout_seconds)
+        finally:
+            self.open_calls[path.id] -= 1
+
+    async def _exchange(
+        self, path: ConnectionPath, request: HttpRequest, timeout_seconds: float
+    ) -> HttpResponse:
+        city = self.city
+        order = None
+        if request.moves_money:
+            city.crash_point("crash before send")
+            order = self._order(path, request)
+        else:
+            self._note_read(request)
+        answer: asyncio.Future[HttpResponse] = city.loop.create_future()
+        city.world_task(self._carry(path, request, timeout_seconds, answer, order))
+        if order is not None:
+            city.crash_point("crash after send")
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                response = await answer
+        except TimeoutError:
+            raise NoAnswerError("timeout") from None
+        finally:
+            await self._stall(order)
+            if order is not None:
+                order.returned = True
+        return response
+
+    async def _stall(self, order: Order | None) -> None:
+        """Let the worker stand still for longer than its lease, now and then."""
+        city = self.city
+        if order is None or city.calm or order.life != city.life_number:
+            return
+        dice = city.dice("stall")
+        if dice.random() < city.plan.stalls:
+            city.tally.fired("worker stalled")
+            city.trace("stall", order.reference)
+            await asyncio.sleep(dice.uniform(60, 300))
+
+    def _order(self, path: ConnectionPath, request: HttpRequest) -> Order:
+        headers = {name.lower(): value for name, value in request.headers}
+        key = next(headers[name] for name in _KEY_HEADERS if name in headers)
+        order = Order(
+            number=len(self.orders),
+            reference=self.city.rules.reference_of_key(key),
+            key=key,
+            body=request.body,
+            target=request.target,
+            connection=path.id,
+            life=self.city.life_number,
+            at=self.city.loop.time(),
+        )
+        self.city.rules.on_order(path, order)
+        self.orders.append(order)
+        self.city.trace("order", order.reference, order.key, path.id)
+        return order
+
+    def _note_read(self, request: HttpRequest) -> None:
+        self.reads[request.operation].append(self.city.loop.time())
+
+    # --- the journey ---------------------------------------------------------------
+
+    async def _carry(
+        self,
+        path: ConnectionPath,
+        request: HttpRequest,
+        timeout_seconds: float,
+        answer: asyncio.Future[HttpResponse],
+        order: Order | None,
+    ) -> None:
+        try:
+            await asyncio.sleep(self._delay(order, timeout_seconds))
+            reply = self._served(path, request, order)
+            await asyncio.sleep(reply.latency_seconds)
+            response = _response(reply)
+        except (NeverSentError, NoAnswerError) as error:
+            if not answer.done():
+                answer.set_exception(error)
+            return
+        if not answer.done():
+            answer.set_result(response)
+
+    def _delay(self, order: Order | None, timeout_seconds: float) -> float:
+        dice = self.city.dice("wire")
+        delay = dice.uniform(0.001, 0.02)
+        slow = order is not None and not self.city.calm
+        if slow and dice.random() < self.city.plan.slow_path:
+            self.city.tally.fired("slow path")
+            return dice.uniform(timeout_seconds, _LONGEST_ON_ITS_WAY)
+        return delay
+
+    def _served(
+        self, path: ConnectionPath, request: HttpRequest, order: Order | None
+    ) -> Reply:
+        city = self.city
+        model = city.sandbox.model(path.account.name)
+        city.advance()
+        if city.loop.time() < self.down_until and path.account.name == city.plan.account:
+            city.tally.fired("maintenance")
+            return Reply(status=503, body=b"<html>maintenance</html>")
+        if order is not None:
+            order.arrived = True
+            self._forget_early(model, order)
+        sent = self._as_request(path, request)
+        reply = model.handle(sent, city.clock.truth())
+        city.wake_post()
+        city.trace("reply", request.operation, reply.status, reply.fate)
+        if order is not None and reply.fate is Fate.ANSWERED and reply.status < 300:
+            return self._lie(model, reply)
+        if reply.status == 401 and model.settings is not city.settings[model.account]:
+            city.tally.fired("refused credentials")
+        return reply
+
+    def _lie(self, model: GatewayModel, reply: Reply) -> Reply:
+        city = self.city
+        dice = city.dice("lies")
+        if city.calm or dice.random() >= city.plan.lies:
+            return reply
+        told = lied(model, reply, dice)
+        if told is None:
+            return reply
+        kind, falsified = told
+        city.tally.fired(kind)
+        city.trace("lie", kind)
+        return falsified
+
+    def _forget_early(self, model: GatewayModel, order: Order) -> None:
+        """Let the key store lose a key whose refund every look-up can see."""
+        city = self.city
+        if not city.plan.forgets or city.calm or model.gateway == "adyen":
+            return
+        record = model.keys.find(order.key, city.clock.truth())
+        made = [
+            refund
+            for refund in model.books.refunds.values()
+            if refund.idempotency_key == order.key
+        ]
+        if record is None or made or record.busy(city.clock.truth()):
+            return
+        # Nothing was executed under it (a stored refusal or error), so nothing can
+        # be executed twice: what gateways may really forget before its time.
+        city.tally.fired("key forgotten early")
+        model.keys.forget(order.key)
+
+    def _as_request(self, path: ConnectionPath, request: HttpRequest) -> Request:
+        whole = request.target
+        if whole.startswith("/"):
+            whole = path.endpoint + whole
+        parts = urlsplit(whole)
+        return Request(
+            method=request.method,
+            path=parts.path,
+            query=self._query(request, parse_qsl(parts.query)),
+            headers=tuple(
+                (name.lower(), self._header(path, name.lower(), value))
+                for name, value in request.headers
+            ),
+            body=request.body,
+        )
+
+    def _query(
+        self, request: HttpRequest, query: list[tuple[str, str]]
+    ) -> tuple[tuple[str, str], ...]:
+        """Answer lists page by page, however long a page was asked for."""
+        if request.operation != "look_up" or ("limit", "100") not in query:
+            return tuple(query)
+        self.city.tally.fired("list paged")
+        return tuple(("limit", "1") if it[0] == "limit" else it for it in query)
+
+    def _header(self, path: ConnectionPath, name: str, value: str) -> str:
+        """Keep the keys of a second endpoint apart from those of the first."""
+        if name not in _KEY_HEADERS or path.id.endswith("/main"):
+            return value
+        self.city.tally.fired("key per endpoint")
+        return f"{value}-at-{path.id.rsplit('/', 1)[-1]}"
+
+    # --- what others ask -------------------------------------------------------------
+
+    def on_its_way(self, reference: str) -> bool:
+        """Tell whether an order has left and not yet arrived."""
+        return any(
+            order.reference == reference and not order.arrived for order in self.orders
+        )
+
+
+def _response(reply: Reply) -> HttpResponse:
+    match reply.fate:
+        case Fate.ANSWERED:
+            headers = {name.lower(): value for name, value in reply.headers}
+            return HttpResponse(reply.status, headers, reply.body)
+        case Fate.REFUSED:
+            raise NeverSentError("refused")
+        case _:
+            raise NoAnswerError(reply.fate)
