@@ -99,11 +99,14 @@ def _id_of(source: Json, key: str) -> str | None:
 
 
 def _amount(source: Json, key: str = "amount") -> Stated:
-    currency = reading.text(source, "currency")
-    return stated_units(
-        facts.CAPABILITIES,
-        reading.at(source, key),
-        currency.upper() if currency else reading.at(source, "currency"),
+    return stated_units(facts.CAPABILITIES, reading.at(source, key), _currency(source))
+
+
+def _currency(source: Json) -> Json:
+    """Give the currency in capitals; other letters than ASCII's can become ASCII's."""
+    written = reading.at(source, "currency")
+    return (
+        written.upper() if isinstance(written, str) and written.isascii() else written
     )
 
 
