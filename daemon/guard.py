@@ -2,7 +2,9 @@
 
 Invariant: a connection that has not brought whole request headers within the deadline
 is cut, whether it is new, dripping, or idle with half a second request; and no more
-connections stand than the caps allow, in all and from one address.
+connections stand than the caps allow, in all and from one address. Where a cap is
+reached, the one that has kept us waiting longest gives its place to the newcomer: a
+request that comes whole is served however many dawdle.
 
 aiohttp as shipped keeps such connections open without limit (measured on 3.14), so its
 request handler is extended here. That leans on the insides of one minor version, which
@@ -15,11 +17,14 @@ import asyncio
 from collections import Counter
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
 from daemon.problems import render
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 SERVER: Final = "refundwatch"
 KEEPALIVE_SECONDS: Final = 15.0
@@ -48,17 +53,44 @@ class Gatekeeper:
         self.peak = 0
         self._total = 0
         self._by_peer: Counter[str] = Counter()
+        # By peer, too, and each in the order in which they began to keep us waiting.
+        self._waiting: dict[GuardedHandler, None] = {}
+        self._waiting_by_peer: dict[str, dict[GuardedHandler, None]] = {}
 
     def admit(self, peer: str) -> bool:
-        """Count a connection in, unless a cap is reached."""
-        full = self._total >= self.limits.connections
-        if full or self._by_peer[peer] >= self.limits.connections_per_peer:
-            self.refused += 1
-            return False
+        """Count a connection in, unless a cap is reached and everybody is served."""
+        if self._by_peer[peer] >= self.limits.connections_per_peer:
+            waiting = self._waiting_by_peer.get(peer, {})
+        elif self._total >= self.limits.connections:
+            waiting = self._waiting
+        else:
+            waiting = None
+        if waiting is not None:
+            longest = next(iter(waiting), None)
+            if longest is None:
+                self.refused += 1
+                return False
+            longest.cut()
         self._total += 1
         self._by_peer[peer] += 1
         self.peak = max(self.peak, self._total)
         return True
+
+    def wait_for(self, line: GuardedHandler) -> None:
+        """Note that from now on a connection has no whole request with us."""
+        self.attend(line)
+        self._waiting[line] = None
+        self._waiting_by_peer.setdefault(line.peer, {})[line] = None
+
+    def attend(self, line: GuardedHandler) -> None:
+        """Note that a connection keeps us waiting no more: whole, or gone."""
+        if line not in self._waiting:
+            return
+        del self._waiting[line]
+        of_peer = self._waiting_by_peer[line.peer]
+        del of_peer[line]
+        if not of_peer:
+            del self._waiting_by_peer[line.peer]
 
     def leave(self, peer: str) -> None:
         """Count a connection out."""
@@ -71,13 +103,13 @@ class Gatekeeper:
 class GuardedHandler(web.RequestHandler):
     """One connection under a deadline until its request headers are whole."""
 
-    __slots__ = ("_admitted", "_deadline", "_gate", "_peer")
+    __slots__ = ("_admitted", "_deadline", "_gate", "peer")
 
     def __init__(self, gate: Gatekeeper, server: web.Server, **kwargs: Any) -> None:
         """Prepare a connection for the listener that `gate` guards."""
         super().__init__(server, **kwargs)
         self._gate = gate
-        self._peer = ""
+        self.peer = ""
         self._admitted = False
         self._deadline: asyncio.TimerHandle | None = None
 
@@ -85,11 +117,12 @@ class GuardedHandler(web.RequestHandler):
         """Admit the connection or cut it at once; the clock starts here."""
         super().connection_made(transport)
         address = transport.get_extra_info("peername")
-        self._peer = address[0] if isinstance(address, tuple) else "local"
-        self._admitted = self._gate.admit(self._peer)
+        self.peer = address[0] if isinstance(address, tuple) else "local"
+        self._admitted = self._gate.admit(self.peer)
         if not self._admitted:
             _abort(transport)
             return
+        self._gate.wait_for(self)
         self._arm()
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -97,7 +130,8 @@ class GuardedHandler(web.RequestHandler):
         self._disarm()
         if self._admitted:
             self._admitted = False
-            self._gate.leave(self._peer)
+            self._gate.attend(self)
+            self._gate.leave(self.peer)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -107,6 +141,23 @@ class GuardedHandler(web.RequestHandler):
             self._disarm()
         elif self._deadline is None and self.transport is not None:
             self._arm()
+
+    def cut(self) -> None:
+        """End the connection, whatever it was about to say."""
+        self._gate.attend(self)
+        if self.transport is not None:
+            self._gate.cut += 1
+            _abort(self.transport)
+
+    def attend(self, request: web.BaseRequest) -> None:
+        """Keep the connection while its request is served, once it is whole."""
+        if request.content.is_eof():
+            self._gate.attend(self)
+
+    def wait(self) -> None:
+        """Wait for the next request of a connection that still stands."""
+        if self._admitted:
+            self._gate.wait_for(self)
 
     def handle_error(
         self,
@@ -139,34 +190,62 @@ class GuardedHandler(web.RequestHandler):
 
     def _expire(self) -> None:
         self._deadline = None
-        if self.transport is not None:
-            self._gate.cut += 1
-            _abort(self.transport)
+        self.cut()
 
 
 class _GuardedServer(web.Server):
     """Makes guarded connections; otherwise the server that aiohttp made."""
 
-    def __init__(self, gate: Gatekeeper, made: web.Server) -> None:
+    def __init__(
+        self, gate: Gatekeeper, made: web.Server, handler: Callable[..., GuardedHandler]
+    ) -> None:
         super().__init__(
-            made.request_handler,
+            _attending(made.request_handler),
             request_factory=made.request_factory,
             handler_cancellation=made.handler_cancellation,
             **made._kwargs,  # noqa: SLF001 - see the module docstring
         )
         self._gate = gate
+        self._handler = handler
 
     def __call__(self) -> GuardedHandler:
-        return GuardedHandler(self._gate, self, loop=self._loop, **self._kwargs)
+        return self._handler(self._gate, self, loop=self._loop, **self._kwargs)
+
+
+def _attending(
+    serve: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
+    """Let no connection give way while its whole request is served."""
+
+    async def attending(request: web.BaseRequest) -> web.StreamResponse:
+        line = request.protocol
+        if not isinstance(line, GuardedHandler):
+            return await serve(request)
+        line.attend(request)
+        try:
+            return await serve(request)
+        finally:
+            line.wait()
+
+    return attending
 
 
 class GuardedRunner(web.AppRunner):
     """Runs an application behind a gatekeeper."""
 
-    __slots__ = ("gate",)
+    __slots__ = ("_handler", "gate")
 
-    def __init__(self, app: web.Application, gate: Gatekeeper, **kwargs: Any) -> None:
-        """Prepare the runner; connections idle longer than 15 s are closed."""
+    def __init__(
+        self,
+        app: web.Application,
+        gate: Gatekeeper,
+        handler: Callable[..., GuardedHandler] = GuardedHandler,
+        **kwargs: Any,
+    ) -> None:
+        """Prepare the runner; connections idle longer than 15 s are closed.
+
+        `handler` makes a connection of a gatekeeper, a server, and keywords.
+        """
         super().__init__(
             app,
             keepalive_timeout=KEEPALIVE_SECONDS,
@@ -175,16 +254,19 @@ class GuardedRunner(web.AppRunner):
             **kwargs,
         )
         self.gate = gate
+        self._handler = handler
         app.on_response_prepare.append(_name_no_version)
 
     async def _make_server(self) -> web.Server:
-        return _GuardedServer(self.gate, await super()._make_server())
+        made = await super()._make_server()
+        return _GuardedServer(self.gate, made, self._handler)
 
 
 async def read_body(request: web.Request, gate: Gatekeeper, limit_bytes: int) -> bytes:
     """Read a whole body within the deadline, or cut the connection.
 
     Raises:
+        HTTPBadRequest: the sender left before it was whole.
         HTTPRequestEntityTooLarge: the body is larger than the limit; what is above it
             was never kept.
         HTTPRequestTimeout: it did not arrive in time; the connection is gone.
@@ -198,7 +280,11 @@ async def read_body(request: web.Request, gate: Gatekeeper, limit_bytes: int) ->
                 content += part
                 if len(content) > limit_bytes:
                     raise web.HTTPRequestEntityTooLarge(limit_bytes, len(content))
+            if isinstance(request.protocol, GuardedHandler):
+                request.protocol.attend(request)
             return bytes(content)
+    except ConnectionError as error:
+        raise web.HTTPBadRequest from error
     except TimeoutError as error:
         gate.cut += 1
         if request.transport is not None:
@@ -213,7 +299,5 @@ async def _name_no_version(request: web.Request, response: web.StreamResponse) -
 
 
 def _abort(transport: asyncio.BaseTransport) -> None:
-    if isinstance(transport, asyncio.Transport):
-        transport.abort()
-    else:
-        transport.close()
+    # Asked for by name: uvloop's transports have another base class.
+    getattr(transport, "abort", transport.close)()
