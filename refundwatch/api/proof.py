@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from refundwatch.domain.audit import (
     Entry,
@@ -29,8 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["FirstBad", "LogFault", "Verified", "read_entry", "verify_rows"]
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(NamedTuple):
     seq: int
     entry: bytes
     leaf_hash: bytes

@@ -9,7 +9,7 @@ Source: RFC 6962 section 2.1, https://www.rfc-editor.org/rfc/rfc6962 (read 2026-
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
@@ -83,6 +83,47 @@ class TreeHead:
         for left in reversed(larger):
             digest = node_hash(left, digest)
         return digest
+
+
+class Forest:
+    """A tree that grows by many leaves at a time, as fast as they are hashed."""
+
+    __slots__ = ("_perfect", "size")
+
+    def __init__(self) -> None:
+        """Begin with the empty tree."""
+        self.size = 0
+        self._perfect: list[tuple[int, bytes]] = []
+
+    def extend(self, leaves: Sequence[bytes]) -> None:
+        """Append leaf hashes: each time the largest perfect subtree that fits."""
+        start, rest = 0, len(leaves)
+        while rest:
+            level = rest.bit_length() - 1
+            if self.size:
+                # A subtree begins only at a multiple of its own width.
+                level = min(level, (self.size & -self.size).bit_length() - 1)
+            width = 1 << level
+            self._push(level, _perfect_root(leaves[start : start + width]))
+            start, rest = start + width, rest - width
+            self.size += width
+
+    def _push(self, level: int, digest: bytes) -> None:
+        while self._perfect and self._perfect[-1][0] == level:
+            digest = node_hash(self._perfect.pop()[1], digest)
+            level += 1
+        self._perfect.append((level, digest))
+
+    def head(self) -> TreeHead:
+        """Give the head as it stands."""
+        return TreeHead(self.size, tuple(digest for _, digest in self._perfect))
+
+
+def _perfect_root(nodes: Sequence[bytes]) -> bytes:
+    while len(nodes) > 1:
+        pairs = zip(nodes[::2], nodes[1::2], strict=True)
+        nodes = [sha256(b"\x01" + left + right).digest() for left, right in pairs]
+    return nodes[0]
 
 
 def head_at(size: int, read: NodeReader) -> TreeHead:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refundwatch.domain.audit import (
+    BLOCK_ROWS,
     FIRST_PREV,
     MAX_ENTRY_BYTES,
     FirstBad,
@@ -339,16 +340,47 @@ def test_oversized_entry_is_found() -> None:
     assert fault(rows) == (1, LogFault.FORM)
 
 
-def test_verifying_reads_rows_one_by_one() -> None:
+def test_verifying_holds_one_block_of_rows() -> None:
+    whole = log(2 * BLOCK_ROWS + 5)
     taken = []
 
     def rows() -> Any:
-        for row in log(10):
+        for row in whole:
             taken.append(row.seq)
             yield row if row.seq != 4 else replace(row, leaf_hash=bytes(32))
 
     assert isinstance(verify_log(rows()), FirstBad)
-    assert taken == [0, 1, 2, 3, 4]
+    assert len(taken) <= BLOCK_ROWS
+
+
+@pytest.mark.parametrize("seq", [0, 1, 1022, 1023, 1024, 1025, 2047, 2048, 2050])
+def test_what_is_wrong_is_named_across_blocks(seq: int) -> None:
+    whole = log(2 * BLOCK_ROWS + 5)
+    forged = rehashed(seq, whole[seq].entry.replace(b'"system"', b'"person:eve"'))
+    assert fault([*whole[:seq], forged, *whole[seq + 1 :]]) == (seq, LogFault.NEIGHBOUR)
+    assert fault([*whole[:seq], *whole[seq + 1 :]]) == (seq, LogFault.MISSING)
+
+
+def test_last_entry_has_its_form_too() -> None:
+    rows = log(3)
+    rows[2] = rehashed(2, rows[2].entry.replace(b'"n":2', b'"n": 2'))
+    assert fault(rows) == (2, LogFault.FORM)
+
+
+def test_hash_before_is_not_looked_for_in_the_data() -> None:
+    rows = log(2)
+    good = rows[0].leaf_hash.hex()
+    data = {"z": {"kind": "", "prev": good, "refund_id": "null"}}
+    entry = entry_bytes(1, AT, "a:b", "system", None, data, b"?" * 32)
+    assert fault([rows[0], rehashed(1, entry)]) == (1, LogFault.NEIGHBOUR)
+
+
+@pytest.mark.parametrize("refund", [None, "rf_1", 'rf_"1', "rf_\u00e9\n"])
+def test_every_refund_id_verifies(refund: str | None) -> None:
+    entry = entry_bytes(0, AT, "a:b", "system", refund, {}, FIRST_PREV)
+    after = entry_bytes(1, AT, "a:b", "system", None, {}, leaf_hash(entry))
+    found = verify_log([rehashed(0, entry), rehashed(1, after)])
+    assert isinstance(found, Verified)
 
 
 # --- commitments ------------------------------------------------------------------

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from refundwatch.domain import proofs
 from refundwatch.domain.merkle import (
     EMPTY_ROOT,
+    Forest,
     TreeHead,
     consistency_proof,
     head_at,
@@ -261,3 +262,16 @@ def test_checker_shares_no_code_with_the_maker() -> None:
         if isinstance(node, ast.Import | ast.ImportFrom)
     }
     assert imported == {"__future__", "collections.abc", "hashlib", "typing"}
+
+
+def test_leaves_in_any_portions_make_the_same_tree() -> None:
+    leaves = [leaf_hash(b"%d" % n) for n in range(150)]
+    for first in range(0, 150, 7):
+        for second in range(first, 150, 11):
+            forest = Forest()
+            head = TreeHead()
+            for part in (leaves[:first], leaves[first:second], leaves[second:]):
+                forest.extend(part)
+            for leaf in leaves:
+                head = head.append(leaf)
+            assert forest.head() == head
