@@ -266,7 +266,8 @@ async def read_body(request: web.Request, gate: Gatekeeper, limit_bytes: int) ->
     """Read a whole body within the deadline, or cut the connection.
 
     Raises:
-        HTTPBadRequest: the sender left before it was whole.
+        HTTPBadRequest: the sender left before it was whole, or it is not coded as its
+            headers say.
         HTTPRequestEntityTooLarge: the body is larger than the limit; what is above it
             was never kept.
         HTTPRequestTimeout: it did not arrive in time; the connection is gone.
@@ -283,7 +284,7 @@ async def read_body(request: web.Request, gate: Gatekeeper, limit_bytes: int) ->
             if isinstance(request.protocol, GuardedHandler):
                 request.protocol.attend(request)
             return bytes(content)
-    except ConnectionError as error:
+    except (ConnectionError, web.RequestPayloadError) as error:
         raise web.HTTPBadRequest from error
     except TimeoutError as error:
         gate.cut += 1

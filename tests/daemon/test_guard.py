@@ -183,6 +183,19 @@ async def test_request_being_served_gives_way_to_nobody(limits: GuardLimits) -> 
         assert (await talk(port, CLOSING)).startswith(b"HTTP/1.1 200")
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [
+        PARTIAL + b"Content-Encoding: gzip\r\n\r\nbody",
+        PARTIAL + b"Content-Encoding: deflate\r\n\r\nbody",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\nz",
+    ],
+)
+async def test_body_that_is_not_what_it_says_is_no_crash(request_: bytes) -> None:
+    async with listening() as (port, _):
+        assert b" 400 Bad Request" in (await talk(port, request_))[:32]
+
+
 async def test_sender_that_leaves_is_no_crash() -> None:
     async with listening() as (port, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
