@@ -97,7 +97,10 @@ class Alone:
         return self.folder.path
 
     def client(self) -> ApiClient:
-        return ApiClient(self.folder.server, self.crew.returns)
+        return self.client_of(self.folder.server)
+
+    def client_of(self, server: str) -> ApiClient:
+        return ApiClient(server, self.crew.returns)
 
     async def take(self, payments: Mapping[str, str], captured_minor: int) -> None:
         """Store payments, by reference the name of their account."""
