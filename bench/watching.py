@@ -1,7 +1,7 @@
 """The dashboard, or a trivial app, on a terminal of its own; says what it cost.
 
-`start` leaves after the first paint; `paint SECONDS` counts the repaints of so many
-seconds and the processor time of the whole process in them.
+`start` waits for the key that ends it; `paint` counts the repaints of some seconds and
+the processor time of the whole process in them.
 """
 
 from __future__ import annotations
@@ -58,14 +58,7 @@ class Counter:
             self.paints += 1
             drawing(*arguments)
 
-        app._display = display  # type: ignore[method-assign] # noqa: SLF001
-
-
-def start(app: App[None]) -> dict[str, float]:
-    """Leave after the first paint."""
-    app.call_later(app.call_after_refresh, app.exit)
-    app.run()
-    return {}
+        app._display = display  # type: ignore[assignment,method-assign] # noqa: SLF001
 
 
 def paint(app: App[None], seconds: float) -> dict[str, float]:
@@ -103,7 +96,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0)
     chosen = parser.parse_args()
     app = _app(chosen.server)
-    told = start(app) if chosen.what == "start" else paint(app, chosen.seconds)
+    if chosen.what == "start":
+        app.run()
+        return
+    told = paint(app, chosen.seconds)
     chosen.result.write_text(json.dumps(told), "utf-8")
 
 

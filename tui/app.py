@@ -12,6 +12,7 @@ import signal
 import threading
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual import work
@@ -20,12 +21,10 @@ from textual.binding import Binding, BindingType
 from textual.events import Key
 from textual.worker import Worker, WorkerState
 
-from refundwatch.api.client import ApiClient
 from refundwatch.errors import ApiUnreachable, RefundwatchError
 from tui import format as f
 from tui import look
 from tui.desk import Desk
-from tui.feed import Feed
 from tui.messages import HubSaid
 from tui.proposal import of_detail, why_not
 from tui.screens.approvals import ApprovalsScreen
@@ -46,10 +45,11 @@ if TYPE_CHECKING:
     from textual.screen import Screen
     from textual.widget import Widget
 
+    from refundwatch.api.client import ApiClient
     from refundwatch.api.models import ActionName, RefundView
     from tui.proposal import Proposal
 
-PAINT_SECONDS = 0.1
+PAINT_SECONDS = 0.11
 RESTART_SECONDS = 5.0
 LEAVE_SECONDS = 5.0
 CLIPBOARD_LIMIT_BYTES = 70_000
@@ -119,8 +119,9 @@ class Dashboard(App[None]):
         self.state = HubState()
         self._token = token
         self._stack = AsyncExitStack()
-        self._client = ApiClient(server, token)
-        self.desk = Desk(self._client)
+        self._client: ApiClient | None = None
+        self._opening = asyncio.Lock()
+        self.desk = Desk(self._opened)
         self._painted: HubState | None = None
         self._themed: str | None = None
         self._deciding = False
@@ -134,13 +135,15 @@ class Dashboard(App[None]):
     # --- life -----------------------------------------------------------------------
 
     async def on_mount(self) -> None:
-        """Open the line, start the clocks, mind the signals."""
-        await self._stack.enter_async_context(self._client)
+        """Start the clocks, mind the signals."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._ended, number)
         self.set_interval(PAINT_SECONDS, self._paint)
         self.set_interval(1.0, self._tick)
+
+    def on_ready(self) -> None:
+        """Open the line, now that the first frame is displayed."""
         self._follow()
 
     async def on_unmount(self) -> None:
@@ -161,10 +164,26 @@ class Dashboard(App[None]):
 
     @work(exclusive=True, group="feed", exit_on_error=False)
     async def _follow(self) -> None:
-        feed = Feed(
+        await self._opened()
+        feed = import_module("tui.feed").Feed(
             self.server, self._token, lambda event: self.post_message(HubSaid(event))
         )
         await feed.follow()
+
+    async def _opened(self) -> ApiClient:
+        """Give the open client.
+
+        What speaks HTTP takes as long to load as all the rest of the dashboard, so it
+        is loaded when something can be seen already.
+        """
+        async with self._opening:
+            if self._client is None:
+                module = await asyncio.to_thread(
+                    import_module, "refundwatch.api.client"
+                )
+                client: ApiClient = module.ApiClient(self.server, self._token)
+                self._client = await self._stack.enter_async_context(client)
+            return self._client
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Let no worker fail in silence; the feed begins anew."""
@@ -188,10 +207,11 @@ class Dashboard(App[None]):
 
     def _tick(self) -> None:
         self.state = reduce(self.state, Ticked(_now()))
-        self._paint(force=True)
+        # Ages have grown; they are drawn with the next paint, not in one more.
+        self._painted = None
 
-    def _paint(self, *, force: bool = False) -> None:
-        if self.state is self._painted and not force:
+    def _paint(self) -> None:
+        if self.state is self._painted:
             return
         self._painted = self.state
         for screen in self.screen_stack:
@@ -200,7 +220,8 @@ class Dashboard(App[None]):
     def show_state(self, screen: Widget) -> None:
         """Hand the state and the time to a screen."""
         if isinstance(screen, HubScreen | Dialog):
-            screen.now = _now()
+            # Whole seconds: what shows no more than those is drawn once in each.
+            screen.now = _now().replace(microsecond=0)
             screen.hub = self.state
 
     # --- keys ------------------------------------------------------------------

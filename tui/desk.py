@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 from refundwatch.api import models as m
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from refundwatch.api.client import ApiClient
     from tui.proposal import Proposal
 
@@ -19,15 +21,15 @@ AWAITING: Final = "state:awaiting_approval"
 class Desk:
     """The operator API as the dashboard uses it."""
 
-    def __init__(self, client: ApiClient) -> None:
-        """Use an open client."""
-        self._client = client
+    def __init__(self, opened: Callable[[], Awaitable[ApiClient]]) -> None:
+        """Ask through the client that `opened` gives, open."""
+        self._opened = opened
 
     async def page(
         self, filter_text: str, offset: int, limit: int, *, oldest_first: bool = False
     ) -> m.RefundPage:
         """Read the refunds of some lines of a list."""
-        return await self._client.call(
+        return await (await self._opened()).call(
             "refunds.list",
             m.RefundPage,
             query={
@@ -40,19 +42,19 @@ class Desk:
 
     async def show(self, refund_id: str) -> m.RefundDetailView:
         """Read a refund, whole."""
-        return await self._client.call(
+        return await (await self._opened()).call(
             "refunds.show", m.RefundDetailView, parts={"refund": refund_id}
         )
 
     async def metrics(self, window_seconds: int) -> m.MetricsView:
         """Read the three numbers over a window."""
-        return await self._client.call(
+        return await (await self._opened()).call(
             "metrics", m.MetricsView, query={"window": window_seconds}
         )
 
     async def acknowledge(self, alarm_id: int) -> m.AlarmView:
         """Note that we have seen an alarm."""
-        return await self._client.call(
+        return await (await self._opened()).call(
             "alarms.acknowledge", m.AlarmView, parts={"alarm": str(alarm_id)}
         )
 
@@ -61,9 +63,9 @@ class Desk:
         name = f"refunds.{proposal.action}"
         parts = {"refund": proposal.refund.id}
         if proposal.action == "lookup":
-            looked = await self._client.call(name, m.RefundView, parts=parts)
+            looked = await (await self._opened()).call(name, m.RefundView, parts=parts)
             return f"{looked.id} is looked up now."
-        decided = await self._client.call(
+        decided = await (await self._opened()).call(
             name, m.DecidedView, parts=parts, body=proposal.body()
         )
         refund = decided.refund

@@ -69,6 +69,8 @@ ASCII: Final = str.maketrans({"…": "~", "—": "-"})
 
 def plain(text: str) -> str:
     """Strip what could steer the terminal or reorder the line; keep one line."""
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(
         " " if character in "\t\n\r\v\f\u0085\u2028\u2029" else character
         for character in text

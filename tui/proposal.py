@@ -45,7 +45,7 @@ YES: Final[dict[m.ActionName, str]] = {
     "lookup": "Yes, look it up",
 }
 """Each button names its own act: "send" on a refusal would read as paying."""
-RESOLUTIONS: Final[dict[m.ResolutionName, str]] = {
+RESOLUTIONS: Final[dict[ResolutionName, str]] = {
     "succeeded": "it was paid out",
     "declined": "it certainly never happened",
     "reversed": "it was paid out and came back",
@@ -54,6 +54,8 @@ RESOLUTIONS: Final[dict[m.ResolutionName, str]] = {
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from refundwatch.api.words import ResolutionName
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Proposal:
     reason_code: str | None = None
     reason_text: str | None = None
     amount_minor: int | None = None
-    resolution: m.ResolutionName | None = None
+    resolution: ResolutionName | None = None
     evidence: Mapping[str, str] | None = None
 
     @property

@@ -152,6 +152,26 @@ def touched(window: Window, newer: Mapping[str, RefundView]) -> Window:
     return replace(window, rows=rows)
 
 
+def changed_lines(before: Window, after: Window) -> tuple[int, ...] | None:
+    """Give the visible lines that show something else; None when all may."""
+    if before is after:
+        return ()
+    moved = (
+        before.top != after.top
+        or before.height != after.height
+        or before.total != after.total
+        or before.cursor != after.cursor
+        or before.cursor_id != after.cursor_id
+    )
+    if moved:
+        return None
+    return tuple(
+        line
+        for line in range(after.height)
+        if before.row(after.top + line) != after.row(after.top + line)
+    )
+
+
 def _clamped(window: Window) -> Window:
     top = min(window.top, window.last_top)
     if not window.total:

@@ -12,7 +12,7 @@ import json
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import aiohttp
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from refundwatch.api.models import Frame, Problem
 from refundwatch.api.paths import PREFIX, fill, route
@@ -28,7 +28,9 @@ QueryValue = str | int | bool | None
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=60, connect=5)
 _HEARTBEAT_SECONDS: Final = 5.0
 _FRAME_LIMIT_BYTES: Final = 4 * 1024 * 1024
-_FRAMES: Final[TypeAdapter[Frame]] = TypeAdapter(Frame)
+_FRAMES: Final[TypeAdapter[Frame]] = TypeAdapter(
+    Frame, config=ConfigDict(defer_build=True)
+)
 
 
 class ApiClient:

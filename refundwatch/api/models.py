@@ -69,14 +69,19 @@ class Body(BaseModel):
     """What a client sends: strict, closed."""
 
     model_config = ConfigDict(
-        strict=True, extra="forbid", frozen=True, hide_input_in_errors=True
+        strict=True,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        defer_build=True,
     )
 
 
 class View(BaseModel):
     """What the daemon answers."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    # Built when it is first used: a client uses few of these, and starts often.
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
 
 class AmountView(View):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from rich.segment import Segment
 from rich.style import Style
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
@@ -40,6 +40,10 @@ Ask = "Callable[[str, int, int], Awaitable[RefundPage]]"
 
 FRAME_LINES: Final = 2  # the head above the rows, the summary below them
 RELOAD_SECONDS: Final = 0.25
+LATE_SECONDS: Final = 0.15
+"""A little more than from one paint to the next."""
+
+KEPT_STRIPS: Final = 1000
 FILTER_INVALID: Final = "value.filter_invalid"
 
 
@@ -62,7 +66,7 @@ class RefundList(ScrollView, Styled, can_focus=True, inherit_bindings=False):
     }
     BINDINGS: ClassVar[list[BindingType]] = LIST_KEYS
 
-    hub: reactive[HubState] = reactive(HubState, layout=False)
+    hub: reactive[HubState] = reactive(HubState, repaint=False)
     now: reactive[datetime | None] = reactive(None)
     filter_text: reactive[str] = reactive("", init=False)
 
@@ -125,6 +129,8 @@ class RefundList(ScrollView, Styled, can_focus=True, inherit_bindings=False):
         self._every_column = columns
         self._columns = fit(columns, 80)
         self._seen = (-1, -1)
+        self._late: RefundList._Answered | None = None
+        self._strips: dict[tuple[object, ...], Strip] = {}
 
     @property
     def chosen(self) -> RefundView | None:
@@ -149,18 +155,36 @@ class RefundList(ScrollView, Styled, can_focus=True, inherit_bindings=False):
         """Fit columns and rows into the room there is now."""
         del event
         width = max(self.scrollable_content_region.width, 20)
+        self._strips.clear()
         self._columns = fit(self._every_column, width - 1)
         height = max(self.size.height - FRAME_LINES, 1)
         self._show(w.resized(self._window, height))
 
+    def notify_style_update(self) -> None:
+        """Draw rows anew: they were drawn with other styles."""
+        super().notify_style_update()
+        self._strips = {}
+
     def watch_hub(self, hub: HubState) -> None:
         """Take in what changed; a paused list only counts it."""
         seen = (hub.changes, hub.snapshots)
+        before = self._window
         if seen != self._seen:
             self._seen, self._dirty = seen, True
             if self._paused is None:
                 self._window = w.touched(self._window, hub.touched)
-        self.refresh()
+        self._take_late()
+        self._repaint(before)
+
+    def _repaint(self, before: w.Window) -> None:
+        """Draw again the rows that changed, and the summary; else everything."""
+        lines = w.changed_lines(before, self._window)
+        if lines is None:
+            self.refresh()
+            return
+        width = self.size.width
+        rows = [Region(0, line + 1, width, 1) for line in lines]
+        self.refresh(*rows, Region(0, self.size.height - 1, width, 1))
 
     def watch_filter_text(self) -> None:
         """Begin anew for another filter; old rows stay until the daemon answers."""
@@ -198,8 +222,21 @@ class RefundList(ScrollView, Styled, can_focus=True, inherit_bindings=False):
             self.post_message(self._Answered(question, page))
 
     def on_refund_list__answered(self, message: _Answered) -> None:
-        """Take a page in, or look for the chosen refund elsewhere."""
+        """Take a page in; one that nobody waits for comes with the next paint."""
         message.stop()
+        if self._window.covered and not message.question.tries:
+            self._late = message
+            self.set_timer(LATE_SECONDS, self._take_late)
+        else:
+            self._take(message)
+
+    def _take_late(self) -> None:
+        late, self._late = self._late, None
+        if late is not None:
+            self._take(late)
+
+    def _take(self, message: _Answered) -> None:
+        """Take a page in, or look for the chosen refund elsewhere."""
         question, page = message.question, message.page
         if question.epoch != self._epoch or question is not self._asked:
             return
@@ -249,7 +286,7 @@ class RefundList(ScrollView, Styled, can_focus=True, inherit_bindings=False):
         self.refresh()
 
     def _show(self, window: w.Window) -> None:
-        self._window = window
+        before, self._window = self._window, window
         self._moving = True
         size = Size(self.size.width, (window.total or 0) + FRAME_LINES)
         if size != self.virtual_size:
@@ -257,7 +294,7 @@ class RefundList(ScrollView, Styled, can_focus=True, inherit_bindings=False):
         if round(self.scroll_y) != window.top:
             self.scroll_to(y=window.top, animate=False, force=True)
         self._moving = False
-        self.refresh()
+        self._repaint(before)
         if not window.covered:
             self.call_later(self._reload, force=True)
 
@@ -296,14 +333,28 @@ class RefundList(ScrollView, Styled, can_focus=True, inherit_bindings=False):
         return self._line([(" " + words, style)], width, style)
 
     def _row(self, row: RefundView, width: int, *, here: bool) -> Strip:
+        """Draw a row; one that says the same as before is the same strip."""
+        words = tuple(
+            words_of(column.key, row, self.now, ascii_only=self.ascii_only)
+            for column, _ in self._columns
+        )
+        tones = tuple(tone_of(column.key, row) for column, _ in self._columns)
+        key = (words, tones, width, here)
+        strip = self._strips.get(key)
+        if strip is None:
+            if len(self._strips) >= KEPT_STRIPS:
+                self._strips.clear()
+            strip = self._strips[key] = self._drawn(words, tones, width, here=here)
+        return strip
+
+    def _drawn(
+        self, words: tuple[str, ...], tones: tuple[str, ...], width: int, *, here: bool
+    ) -> Strip:
         base = self.get_component_rich_style("list--cursor") if here else Style()
         parts: list[tuple[str, Style]] = [(">" if here else " ", base)]
-        for column, wide in self._columns:
-            words = words_of(column.key, row, self.now, ascii_only=self.ascii_only)
-            text = cell(words, wide, right=column.right) + " " * GAP
-            parts.append(
-                (text, base + self.tone("" if here else tone_of(column.key, row)))
-            )
+        for (column, wide), said, tone in zip(self._columns, words, tones, strict=True):
+            text = cell(said, wide, right=column.right) + " " * GAP
+            parts.append((text, base + self.tone("" if here else tone)))
         return self._line(parts, width, base)
 
     def _summary(self, width: int) -> Strip:

@@ -25,11 +25,25 @@ class Styled(Widget):
     """Gives `tone()`; the component classes are styled in `app.tcss`."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"tone--{tone}" for tone in TONES}
+    _tones: dict[str, Style] | None = None
 
     def tone(self, name: str) -> Style:
         """Give the theme's style of a tone; an unknown one is no style."""
         if name not in TONES:
             return Style()
+        if self._tones is None:
+            self._tones = {}
+        found = self._tones.get(name)
+        if found is None:
+            found = self._tones[name] = self._blended(name)
+        return found
+
+    def notify_style_update(self) -> None:
+        """Forget tones of other styles."""
+        super().notify_style_update()
+        self._tones = None
+
+    def _blended(self, name: str) -> Style:
         styles = self.get_component_styles(f"tone--{name}")
         # A colour may be partly transparent; what is drawn by hand must blend it.
         _, behind = self.background_colors
