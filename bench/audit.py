@@ -4,10 +4,10 @@ Three comparisons, each within its round:
 
 - growing the tree: leaf hash, link to the neighbour, RFC 6962 tree in portions of a
   commit, beside SHA-256 of the same bytes and nothing else;
-- a whole append as the writer makes it (checked fields, canonical bytes, leaf hash, row)
-  beside a plain log's: `json.dumps`, SHA-256 of its bytes, the same row;
-- `verify_log`, which `refundwatch audit verify` runs, over rows from the database beside
-  fetching the same rows.
+- a whole append as the writer makes it (checked fields, canonical bytes, leaf hash,
+  row) beside a plain log's: `json.dumps`, SHA-256 of its bytes, the same row;
+- `verify_log`, which `refundwatch audit verify` runs, over rows from the database
+  beside fetching the same rows.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ from binascii import hexlify
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from bench.peers import HOME
 from bench.ratio import Row, at_most, interleaved
@@ -34,6 +33,7 @@ from refundwatch.store.sqlite.store import open_sqlite_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from refundwatch.domain.canonical import JsonValue
 
@@ -44,12 +44,6 @@ COMMIT: Final = 64
 AT: Final = datetime(2026, 11, 2, 9, tzinfo=UTC)
 _APPEND: Final = sql.named_queries("sqlite", "journal")["append"]
 _ROWS: Final = "SELECT seq, entry, leaf_hash FROM audit_entry ORDER BY seq"
-
-
-class _Stored(NamedTuple):
-    seq: int
-    entry: bytes
-    leaf_hash: bytes
 
 
 def run(short: bool) -> list[Row]:  # noqa: FBT001 - one question of every table
@@ -171,7 +165,7 @@ def _read(db: sqlite3.Connection) -> None:
 
 
 def _verify(db: sqlite3.Connection, entries: int) -> None:
-    found = verify_log(map(_Stored._make, db.execute(_ROWS)), entries)
+    found = verify_log(db.execute(_ROWS), entries)
     if not isinstance(found, Verified):
         raise SystemExit(found.sentence)
 

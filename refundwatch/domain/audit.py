@@ -16,8 +16,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
 from itertools import islice
-from operator import attrgetter
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from refundwatch.domain.canonical import canonical_text, octets, parse_canonical
 from refundwatch.domain.merkle import HASH_BYTES, Forest, TreeHead, leaf_hash
@@ -41,7 +40,6 @@ BLOCK_ROWS: Final = 1024
 _KIND: Final = re.compile(r"[a-z][a-z0-9_]*(?::[a-z][a-z0-9_]*)+")
 _HEX_HASH: Final = re.compile(r"[0-9a-f]{64}")
 _QUOTES_BEHIND: Final = 6
-_PARTS: Final = attrgetter("seq", "entry", "leaf_hash")
 _TIME: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 _FIELDS: Final = frozenset(
     {"v", "seq", "at", "kind", "actor", "refund_id", "data", "prev"}
@@ -61,20 +59,9 @@ class Entry:
     prev: bytes
 
 
-class LogRow(Protocol):
-    """One row of the log as it is stored."""
-
-    @property
-    def seq(self) -> int:
-        """Give the row's place, from 0."""
-
-    @property
-    def entry(self) -> bytes:
-        """Give the canonical bytes as they were hashed."""
-
-    @property
-    def leaf_hash(self) -> bytes:
-        """Give the stored hash of the bytes."""
+LogRow: TypeAlias = tuple[int, bytes, bytes]
+"""One row of the log as it is stored: `seq`, from 0, the canonical bytes of its entry
+as they were hashed, and the stored hash of these bytes."""
 
 
 class LogFault(StrEnum):
@@ -194,10 +181,10 @@ def verify_log(rows: Iterable[LogRow], min_size: int = 0) -> Verified | FirstBad
             found = _first_bad(block, following, forest.size, before)
             if found is not None:
                 return found
-        forest.extend([row.leaf_hash for row in block])
+        forest.extend([leaf for _, _, leaf in block])
         last = block[-1]
-        before = last.leaf_hash
-    if last is not None and isinstance(end := _read_row(last, last.seq), FirstBad):
+        before = last[-1]
+    if last is not None and isinstance(end := _read_row(last, last[0]), FirstBad):
         return end
     if forest.size < min_size:
         sentence = f"The log ends at {forest.size} entries; it had {min_size}."
@@ -226,7 +213,7 @@ def _is_plain(block: list[LogRow], start: int, before: bytes) -> bool:
     What it says no to is not always bad: a refund's id with a quotation mark in it has
     to be read. Written for speed: each step is taken for the whole block at once.
     """
-    numbers, entries, stored = zip(*map(_PARTS, block), strict=True)
+    numbers, entries, stored = zip(*block, strict=True)
     if numbers != tuple(range(start, start + len(block))):
         return False
     leaves = [sha256(b"\0" + entry).digest() for entry in entries]
@@ -254,22 +241,22 @@ def _first_bad(
         if entry.prev != before:
             after = [*block[expected - start + 1 :][:1], *islice(following, 1)]
             return _bad_neighbour(row, after[0] if after else None)
-        before = row.leaf_hash
+        before = row[-1]
     return None
 
 
 def _read_row(row: LogRow, expected: int) -> Entry | FirstBad:
-    seq = row.seq
+    seq, stored, leaf = row
     if seq > expected:
         return FirstBad(expected, LogFault.MISSING, f"Entry {expected} is missing.")
     if seq < expected:
         sentence = f"Entry {seq} stands where {expected} belongs."
         return FirstBad(seq, LogFault.OUT_OF_ORDER, sentence)
-    if leaf_hash(row.entry) != row.leaf_hash:
+    if leaf_hash(stored) != leaf:
         sentence = f"The bytes of entry {seq} do not have its stored hash."
         return FirstBad(seq, LogFault.LEAF, sentence)
     try:
-        entry = parse_entry(row.entry)
+        entry = parse_entry(stored)
     except NotCanonical:
         sentence = f"The bytes of entry {seq} are not an entry in canonical form."
         return FirstBad(seq, LogFault.FORM, sentence)
@@ -285,14 +272,15 @@ def _bad_neighbour(row: LogRow, after: LogRow | None) -> FirstBad:
     If the row after still names this row's hash, this row is as it was written and
     the one before it is not.
     """
-    vouched = row.seq > 0 and after is not None and _names(after, row.leaf_hash)
-    sentence = f"Entry {row.seq} does not name the hash of the entry before it."
-    return FirstBad(row.seq - vouched, LogFault.NEIGHBOUR, sentence)
+    seq, _, leaf = row
+    vouched = seq > 0 and after is not None and _names(after, leaf)
+    sentence = f"Entry {seq} does not name the hash of the entry before it."
+    return FirstBad(seq - vouched, LogFault.NEIGHBOUR, sentence)
 
 
 def _names(row: LogRow, before: bytes) -> bool:
     try:
-        return parse_entry(row.entry).prev == before
+        return parse_entry(row[1]).prev == before
     except NotCanonical:
         return False
 

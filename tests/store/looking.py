@@ -3,7 +3,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from refundwatch.domain.audit import Verified, parse_entry, verify_log
-from refundwatch.store.contract import AuditRow
 
 if TYPE_CHECKING:
     import sqlite3
@@ -58,7 +57,7 @@ def dump(store: SqliteStore) -> dict[str, list[tuple[Any, ...]]]:
 def verified(store: SqliteStore) -> bool:
     """Whether the log is whole."""
     found = rows(store, "SELECT seq, entry, leaf_hash FROM audit_entry ORDER BY seq")
-    return isinstance(verify_log(AuditRow(*row) for row in found), Verified)
+    return isinstance(verify_log((row[0], row[1], row[2]) for row in found), Verified)
 
 
 def broken_sums(store: SqliteStore) -> list[Any]:

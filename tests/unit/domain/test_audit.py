@@ -3,9 +3,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -37,8 +36,7 @@ HASHES = [bytes.fromhex(digest) for digest in ENTRIES["leaf_hashes"]]
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     seq: int
     entry: bytes
     leaf_hash: bytes
@@ -217,13 +215,13 @@ def test_every_flipped_byte_is_found_at_its_row() -> None:
             entry = bytearray(row.entry)
             entry[at] ^= 1
             changed = [*rows]
-            changed[seq] = replace(row, entry=bytes(entry))
+            changed[seq] = row._replace(entry=bytes(entry))
             assert fault(changed) == (seq, LogFault.LEAF)
 
 
 def test_changed_hash_is_found_at_its_row() -> None:
     rows = log(3)
-    rows[1] = replace(rows[1], leaf_hash=rows[0].leaf_hash)
+    rows[1] = rows[1]._replace(leaf_hash=rows[0].leaf_hash)
     assert fault(rows) == (1, LogFault.LEAF)
 
 
@@ -248,8 +246,8 @@ def test_row_twice_is_named() -> None:
 def test_swapped_contents_are_found_at_the_first() -> None:
     rows = log(5)
     one, two = rows[1], rows[2]
-    rows[1] = replace(two, seq=1)
-    rows[2] = replace(one, seq=2)
+    rows[1] = two._replace(seq=1)
+    rows[2] = one._replace(seq=2)
     assert fault(rows) == (1, LogFault.PLACE)
 
 
@@ -347,7 +345,7 @@ def test_verifying_holds_one_block_of_rows() -> None:
     def rows() -> Any:
         for row in whole:
             taken.append(row.seq)
-            yield row if row.seq != 4 else replace(row, leaf_hash=bytes(32))
+            yield row if row.seq != 4 else row._replace(leaf_hash=bytes(32))
 
     assert isinstance(verify_log(rows()), FirstBad)
     assert len(taken) <= BLOCK_ROWS
