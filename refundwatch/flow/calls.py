@@ -6,7 +6,7 @@ header, a body or a text of the gateway.
 Outcome classes: `ok` a good answer; `refused` a whole answer that says no (the
 gateway works); `throttled` 429; `server_error` 5xx or 408; `timeout` and `transport`
 no whole answer; `unauthorized` credentials or permissions refused; `malformed` an
-answer of status 2xx that is not what the gateway documents.
+answer of status 2xx that is not what the gateway documents, or a redirect.
 """
 
 from __future__ import annotations
@@ -150,7 +150,10 @@ def _class_of(status: int) -> str:
         return "throttled"
     if status == _REQUEST_TIMEOUT or status >= 500:  # noqa: PLR2004 - server errors
         return "server_error"
-    return "ok" if 200 <= status < 300 else "refused"  # noqa: PLR2004 - success
+    if status < 200 or 300 <= status < 400:  # noqa: PLR2004 - no answer of an API
+        # Somebody before the gateway points elsewhere: it is not reached.
+        return "malformed"
+    return "ok" if status < 300 else "refused"  # noqa: PLR2004 - success
 
 
 def _version(asked: Asked) -> tuple[str | None, str | None]:
