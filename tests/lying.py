@@ -159,16 +159,32 @@ class Gateway:
     truth: Truth = field(default_factory=Truth)
     told: Counter[str] = field(default_factory=Counter)
     connections: int = 0
-    broken_handshakes: int = 0
     instead: Lie | None = None
     _server: asyncio.Server | None = None
     _lines: set[asyncio.Task[None]] = field(default_factory=set)
 
-    async def listen(self, tls: ssl.SSLContext | None = None) -> None:
-        """Listen, the second time on the same port; `tls` None speaks plain text."""
+    async def listen(
+        self, tls: ssl.SSLContext | None = None, instead: bytes | None = None
+    ) -> None:
+        """Listen, the second time on the same port; `tls` None speaks plain text.
+
+        With `instead` it says these bytes to whoever comes, and never more.
+        """
         await self.close()
+
+        async def greet(
+            reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        ) -> None:
+            self.connections += 1
+            with contextlib.suppress(*ENDS):
+                writer.write(instead or b"")
+                while await reader.read(65_536):
+                    pass
+            writer.close()
+
+        line = self._line if instead is None else greet
         self._server = await asyncio.start_server(
-            self._line, "127.0.0.1", self.port, ssl=tls, backlog=512
+            line, "127.0.0.1", self.port, ssl=tls, backlog=512
         )
         self.port = self._server.sockets[0].getsockname()[1]
 
