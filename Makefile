@@ -5,13 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test lint format types contracts replay lock clean
+.PHONY: help demo test lint format types contracts replay fuzz lock clean
 
 help:
 	@echo "make demo       watch it work: sandbox, daemon and dashboard with throwaway data"
 	@echo "make test       the whole test suite"
 	@echo "make lint types contracts   what the gate checks beside the tests"
 	@echo "make replay     a year of real invoices and returns through the hub"
+	@echo "make fuzz       hours of odd requests and odd bytes (SECONDS=20 a parser)"
 	@echo "make format     let ruff write the sources as the gate wants them"
 	@echo "make lock       renew both lock files (needs uv; nothing else does)"
 	@echo "make clean      remove the environment"
@@ -46,6 +47,15 @@ contracts: $(READY)
 
 replay: $(READY)
 	$(BIN)/python -m tests.replay
+
+# Atheris is no part of the lock: it is not built for every system that we run on.
+SECONDS ?= 20
+EXAMPLES ?= 200
+fuzz: $(READY)
+	$(BIN)/python -m tests.fuzz.api_run --examples $(EXAMPLES)
+	$(BIN)/python -m pytest -n 2 tests/fuzz --hypothesis-profile=long
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'atheris>=3,<4'
+	$(BIN)/python -m tests.fuzz.atheris_readers --seconds $(SECONDS)
 
 # Neither header nor index lines: a lock names releases and hashes, never an address.
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-header pyproject.toml

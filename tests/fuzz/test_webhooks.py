@@ -108,7 +108,7 @@ def of_the_money(one: GatewayEvent) -> tuple[object, ...]:
 UNITS = (
     st.integers(-(10**18), 10**18)
     | st.integers(-1000, 1000)
-    | st.floats()
+    | st.floats(allow_nan=False, allow_infinity=False)
     | st.booleans()
     | st.none()
     | st.text(max_size=6)
@@ -171,7 +171,7 @@ DECIMALS = (
     )
     | st.text(max_size=6)
     | st.integers()
-    | st.floats()
+    | st.floats(allow_nan=False, allow_infinity=False)
     | st.none()
 )
 
