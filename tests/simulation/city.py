@@ -205,8 +205,10 @@ class City:
         self.story: list[str] = []
         self._hash = sha256()
         self._dice: dict[str, Random] = {}
-        self._daemon: set[asyncio.Task[Any]] = set()
-        self._world: set[asyncio.Task[Any]] = set()
+        # In order, since the order of a set hangs on addresses.
+        self._daemon: dict[asyncio.Task[Any], None] = {}
+        self._world: dict[asyncio.Task[Any], None] = {}
+        self._restarting: asyncio.Task[None] | None = None
         self.rules = Rules(self)
         self.wire = Wire(self)
 
@@ -239,11 +241,11 @@ class City:
         return self._kept(self._daemon, work)
 
     def _kept(
-        self, tasks: set[asyncio.Task[Any]], work: Coroutine[Any, Any, T]
+        self, tasks: dict[asyncio.Task[Any], None], work: Coroutine[Any, Any, T]
     ) -> asyncio.Task[T]:
         task = self.loop.create_task(work)
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
+        tasks[task] = None
+        task.add_done_callback(lambda done: tasks.pop(done, None))
         return task
 
     async def through(
@@ -369,7 +371,7 @@ class City:
         for room in self.house.rooms:
             for task in room.jobs._tasks.values():
                 task.cancel()
-        for task in self._daemon:
+        for task in list(self._daemon):
             task.cancel()
         if power:
             self.rules.power_lost(self._image_after_power_loss)
@@ -381,6 +383,13 @@ class City:
         self.connection = open_writer(None)
         self.connection.deserialize(image)
 
+    async def revive(self) -> None:
+        """Have a daemon that lives, and has started."""
+        if self._restarting is not None and not self._restarting.done():
+            await self._restarting
+        while not self.life["alive"]:
+            await self.restart()
+
     def close_disks(self) -> None:
         for connection in [*self._dead_disks, self.connection]:
             connection.close()
@@ -390,9 +399,17 @@ class City:
         return self.images[-1]
 
     async def restart(self) -> None:
-        """Wait until the dead daemon is gone, and start another one."""
+        """Wait until the dead daemon is gone, and start another one.
+
+        Whoever is cancelled here leaves the start to itself.
+        """
+        if self._restarting is None or self._restarting.done():
+            self._restarting = self.world_task(self._restart())
+        await asyncio.shield(self._restarting)
+
+    async def _restart(self) -> None:
         while self._daemon:
-            await asyncio.wait(set(self._daemon))
+            await asyncio.wait(list(self._daemon))
         if self.connection.in_transaction:
             self.connection.execute("ROLLBACK")
         await self.start()

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 def lied(model: GatewayModel, reply: Reply, dice: Random) -> tuple[str, Reply] | None:
     """Falsify an accepted order's answer; None where the gateway states too little."""
-    told: dict[str, Any] = json.loads(reply.body)
+    try:
+        told: dict[str, Any] = json.loads(reply.body)
+    except ValueError:
+        return None  # garbled already
     kinds = {
         "wrong currency": _currency,
         "wrong payment": _payment,
@@ -26,7 +29,7 @@ def lied(model: GatewayModel, reply: Reply, dice: Random) -> tuple[str, Reply] |
     }
     kind = dice.choice(sorted(kinds))
     falsified = kinds[kind](model, told)
-    if falsified is None or falsified == json.loads(reply.body):
+    if falsified is None or falsified == told:
         return None
     return kind, replace(reply, body=json.dumps(falsified).encode())
 

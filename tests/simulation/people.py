@@ -31,6 +31,9 @@ PEOPLE: Final = tuple(
     Principal(f"person:{name}", frozenset({Role.OPERATOR, Role.APPROVER}))
     for name in ("ann", "ben", "cleo", "dora")
 )
+_GIVE_UP: Final = 8 * 3600.0
+"""After so long a calm, people cancel what waits for a payment that stays frozen."""
+
 _DEAD: Final = frozenset({"failed", "canceled", "rejected", "FAILED", "CANCELLED"})
 
 
@@ -127,6 +130,9 @@ async def people(city: City) -> None:
 
 
 async def _treat(city: City, dice: Random, refund: Refund) -> None:
+    if city.loop.time() - city.healthy_since > _GIVE_UP and _is_hopeless(city, refund):
+        await _decide(city, dice, refund, Verdict.CANCEL)
+        return
     match refund.state:
         case "awaiting_approval":
             verdict = _wish(city, dice)
@@ -142,6 +148,15 @@ async def _treat(city: City, dice: Random, refund: Refund) -> None:
             await _resolve(city, dice, refund)
         case _:
             pass
+
+
+def _is_hopeless(city: City, refund: Refund) -> bool:
+    """Tell whether a refund waits for a payment that stays frozen."""
+    frozen = city.look(
+        "SELECT 1 FROM payment WHERE id = ? AND frozen IS NOT NULL", refund.payment_id
+    )
+    waits = refund.state in {"awaiting_approval", "held", "queued"}
+    return city.calm and waits and bool(frozen)
 
 
 def _wish(city: City, dice: Random) -> Verdict:
@@ -227,7 +242,7 @@ def _word(
         return None
     if any(row.executed_at is not None for row in rows):
         return Resolution.REVERSED, {}
-    if dice.random() < 0.5 or refund.gateway_reference:
+    if dice.random() < 0.5 or refund.gateway_reference or refund.generation:
         return Resolution.DECLINED, {}
     return Resolution.RESEND, {}
 

@@ -77,8 +77,7 @@ async def _calm_down(city: City) -> None:
     city.at_step = None
     city.calm = True
     city.trace("calm")
-    if not city.life["alive"]:
-        await city.restart()
+    await city.revive()
     city.healthy_since = city.loop.time()
     city.wire.down_until = 0.0
     for name, model in city.sandbox.models.items():

@@ -71,6 +71,7 @@ def _sums(city: City) -> None:
             " WHERE payment_id = ?",
             payment["id"],
         )
+        booked = payment["refunded_minor"]
         unbooked = sum(
             row.net_minor
             for row in city.sandbox.ledger.rows(*key)
@@ -80,8 +81,8 @@ def _sums(city: City) -> None:
         )
         city.rules.hold(
             "S9",
-            executed[key] == payment["refunded_minor"] + unbooked,
-            f"{key}: {executed[key]} left, {payment['refunded_minor']} in the books,"
+            _agrees(city, payment["account"], executed[key], booked + unbooked),
+            f"{key}: {executed[key]} left, {booked} in the books,"
             f" {unbooked} open: {[tuple(row) for row in refunds]}",
         )
         reserved = sum(
@@ -92,6 +93,21 @@ def _sums(city: City) -> None:
             payment["reserved_minor"] == reserved,
             f"{key}: {payment['reserved_minor']} reserved for {reserved}",
         )
+
+
+def _agrees(city: City, account: str, executed: int, booked: int) -> bool:
+    """Compare; two things may stand between the sums, and both are seen by people.
+
+    A stranger's refund waits for its row for a day, with an alarm. And where our clock
+    was wrong, nobody can say whether a read had counted it: too much booked keeps the
+    money, too little would give it away.
+    """
+    waiting = city.look(
+        "SELECT 1 FROM delivery WHERE account = ? AND state = 'waiting'", account
+    )
+    if waiting or (city.plan.clock and city.plan.outside and booked > executed):
+        return True
+    return executed == booked
 
 
 def _matched(city: City) -> None:
