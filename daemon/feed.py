@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 MESSAGE_LIMIT_BYTES: Final = 64 * 1024
 HEARTBEAT_SECONDS: Final = 10.0
+CLOSE_SECONDS: Final = 2.0
+"""How long one that is closed may take to say so itself, and keep its place."""
+
 HEALTH_SECONDS: Final = 1.0
 SEND_SECONDS: Final = 10.0
 BATCH: Final = 500
@@ -74,19 +77,30 @@ class Feed:
     ) -> web.StreamResponse:
         """Serve one watcher until it leaves or must go."""
         socket = web.WebSocketResponse(
-            heartbeat=HEARTBEAT_SECONDS, max_msg_size=MESSAGE_LIMIT_BYTES
+            timeout=CLOSE_SECONDS,
+            heartbeat=HEARTBEAT_SECONDS,
+            max_msg_size=MESSAGE_LIMIT_BYTES,
         )
-        await socket.prepare(request)
-        if len(self._sockets) >= CLIENTS:
-            await socket.close(code=WSCloseCode.TRY_AGAIN_LATER)
-            return socket
+        try:
+            await socket.prepare(request)
+            if len(self._sockets) >= CLIENTS:
+                await socket.close(code=WSCloseCode.TRY_AGAIN_LATER)
+            else:
+                watcher = _Watcher(self, request, socket, principal, door)
+                await self._attend(watcher, since)
+        except ConnectionError:
+            # It left while it was written to: no failure, and nobody to tell.
+            pass
+        return socket
+
+    async def _attend(self, watcher: _Watcher, since: int | None) -> None:
+        socket = watcher.socket
         self._sockets.add(socket)
         self.most_watchers = max(self.most_watchers, len(self._sockets))
-        watcher = _Watcher(self, request, socket, principal, door)
         writing = asyncio.ensure_future(watcher.write(since))
         try:
             async for message in socket:
-                if message.type is not WSMsgType.TEXT:
+                if message.type not in {WSMsgType.TEXT, WSMsgType.BINARY}:
                     break
                 # A watcher has nothing to say; silence is the protocol.
                 await socket.close(code=WSCloseCode.POLICY_VIOLATION)
@@ -94,7 +108,6 @@ class Feed:
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
             self._sockets.discard(socket)
-        return socket
 
     async def close_all(self, app: web.Application) -> None:
         """Tell every watcher that the daemon goes away."""
@@ -167,7 +180,7 @@ class _Watcher:
         self._feed = feed
         self._line = request.transport
         self._hub = feed.hub
-        self._socket = socket
+        self.socket = socket
         self._principal = principal
         self._token = bearer(request)
         self._door = door
@@ -179,15 +192,15 @@ class _Watcher:
             await self._follow(seq)
         except TimeoutError:
             self._hub.count("feed_slow_readers")
-            await self._socket.close(code=WSCloseCode.TRY_AGAIN_LATER)
+            await self.socket.close(code=WSCloseCode.TRY_AGAIN_LATER)
         except ConnectionError:
             return
         except _EndedError:
-            await self._socket.close(code=WSCloseCode.POLICY_VIOLATION)
+            await self.socket.close(code=WSCloseCode.POLICY_VIOLATION)
         except Exception as error:  # noqa: BLE001 - a silent feed would look alive
             self._hub.count("feed_crashes")
             self._hub.log.problem("feed:crashed", **trouble(error))
-            await self._socket.close(code=WSCloseCode.INTERNAL_ERROR)
+            await self.socket.close(code=WSCloseCode.INTERNAL_ERROR)
 
     async def _begin(self, since: int | None) -> int:
         last = await self._hub.store.read(c.LastSeq())
@@ -223,7 +236,7 @@ class _Watcher:
 
     async def _send(self, frame: BaseModel) -> None:
         async with asyncio.timeout(SEND_SECONDS):
-            await self._socket.send_str(frame.model_dump_json())
+            await self.socket.send_str(frame.model_dump_json())
         if self._line is not None:
             self._feed.note_buffered(self._line.get_write_buffer_size())
 
