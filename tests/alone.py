@@ -14,21 +14,19 @@ import json
 import secrets
 import sqlite3
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.request import urlopen
 
 from refundwatch.api import models as m
 from refundwatch.api.client import ApiClient
 from refundwatch.demo import processes
 from refundwatch.demo.folder import Folder, Ports
-from refundwatch.demo.people import hire
 from refundwatch.demo.ports import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
     from pathlib import Path
-
-    from refundwatch.demo.people import Crew
 
 ENDED = frozenset({"succeeded", "declined", "review", "settled"})
 SECRET = "whsec_alone"
@@ -90,7 +88,8 @@ class Alone:
     folder: Folder
     api_port: int
     daemon: asyncio.subprocess.Process
-    crew: Crew
+    admin: str = field(repr=False)
+    returns: str = field(repr=False)
 
     @property
     def path(self) -> Path:
@@ -100,7 +99,7 @@ class Alone:
         return self.client_of(self.folder.server)
 
     def client_of(self, server: str) -> ApiClient:
-        return ApiClient(server, self.crew.returns)
+        return ApiClient(server, self.returns)
 
     async def take(self, payments: Mapping[str, str], captured_minor: int) -> None:
         """Store payments, by reference the name of their account."""
@@ -173,6 +172,13 @@ class Alone:
             lines = dict(line.split(":", 1) for line in status)
         return int(lines[what].split()[0]) / 1024
 
+    def metric(self, name: str) -> float:
+        """Read one number without labels off the health listener."""
+        address = f"http://127.0.0.1:{self.folder.ports.health}/metrics"
+        with urlopen(address, timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        return next(float(it.split()[1]) for it in lines if it.startswith(name + " "))
+
     async def stop(self) -> None:
         await processes.end(self.daemon)
 
@@ -230,8 +236,21 @@ async def alone(
         (path / name).write_text(text, "ascii")
     write_config(folder, api_port, endpoints, limits)
     daemon = await processes.start_daemon(folder)
-    found = Alone(folder, api_port, daemon, await hire(folder))
+    found = Alone(folder, api_port, daemon, "", "")
     try:
+        found.admin = (await hire(folder.server, "", "person:root", "admin")).secret
+        roles: tuple[m.RoleName, ...] = ("requester", "operator")
+        made = await hire(folder.server, found.admin, "machine:returns", *roles)
+        found.returns = made.secret
         yield found
     finally:
         await found.stop()
+
+
+async def hire(
+    server: str, admin: str, principal: str, *roles: m.RoleName
+) -> m.NewTokenView:
+    """Make a token; the first one is the daemon's own user's to make."""
+    body = m.TokenBody(principal=principal, roles=list(roles), expires_in_days=1)
+    async with ApiClient(server, admin or None) as client:
+        return await client.call("tokens.create", m.NewTokenView, body=body)
