@@ -1,13 +1,14 @@
-"""`kill -9` at the worst moments: nothing is paid twice, nothing is lost."""
+"""`kill -9` at the worst moments: nothing is paid twice, nothing is lost.
+
+The moments: while an attempt is open, before or after the gateway executed it; while a
+refund's fate is unknown; between a delivery's last byte and its answer; while it
+starts and recovers; while it drains; and at any time, wherever that falls.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import hashlib
-import hmac
-import json
-import sqlite3
+import signal
 import time
 from random import Random
 from typing import TYPE_CHECKING
@@ -16,18 +17,20 @@ import aiohttp
 import pytest
 
 from refundwatch.api import models as m
-from refundwatch.demo.traffic import Returns
-from refundwatch.errors import ApiProblem, ApiUnreachable
+from refundwatch.demo import processes
+from tests.driving import Deliveries, Event, PatientReturns, count_cost, reading
 from tests.staging import Running, free_of_errors, running, settings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.faults import FaultTable
+
 pytestmark = pytest.mark.xdist_group("heavy")
 
 KILLS = 30
 REFUNDS = 300
-EACH = 5
+EACH = 4
 
 
 class Killer:
@@ -36,18 +39,18 @@ class Killer:
     def __init__(self, system: Running) -> None:
         self.system = system
         self.rng = Random(11)
+        self.deliveries = Deliveries(system, self.rng)
         self.kills = 0
         self.with_attempt = 0
         self.with_unknown = 0
         self.with_delivery = 0
+        self.while_starting = 0
+        self.while_draining = 0
 
     def count(self, state: str) -> int:
         """Count refunds of a state in the database itself, as of this moment."""
-        path = self.system.folder.path / "refundwatch.db"
-        with contextlib.closing(
-            sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-        ) as reading:
-            row = reading.execute(
+        with reading(self.system) as connection:
+            row = connection.execute(
                 "SELECT count(*) FROM refund WHERE state = ?", (state,)
             ).fetchone()
         return int(row[0])
@@ -60,120 +63,90 @@ class Killer:
             await asyncio.sleep(0.005)
         return False
 
-    async def kill(self) -> None:
+    async def end(self) -> None:
         self.kills += 1
         self.system.daemon.kill()
         await self.system.daemon.wait()
+
+    async def kill(self) -> None:
+        await self.end()
         await self.system.restart()
 
     async def kill_with_attempt(self) -> None:
-        if await self.wait_for("sending", 5):
-            self.with_attempt += 1
+        await self.wait_for("sending", 5)
+        # The gateway takes about this long: the kill falls before or after it.
+        await asyncio.sleep(self.rng.uniform(0, 0.2))
+        self.with_attempt += bool(self.count("sending"))
         await self.kill()
 
     async def kill_with_unknown(self) -> None:
-        if await self.wait_for("unknown", 5):
-            self.with_unknown += 1
+        await self.wait_for("unknown", 5)
+        self.with_unknown += bool(self.count("unknown"))
         await self.kill()
+
+    async def kill_while_starting(self) -> None:
+        """Kill it, and again at any moment of its start and recovery."""
+        await self.end()
+        command = ("daemon", "--config", str(self.system.folder.path / "config.toml"))
+        with (self.system.folder.path / "daemon.log").open("ab") as log:
+            self.system.daemon = await asyncio.create_subprocess_exec(
+                *processes.command(*command),
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=log,
+            )
+        await asyncio.sleep(self.rng.uniform(0.3, 1.5))
+        self.while_starting += self.system.daemon.returncode is None
+        await self.kill()
+
+    async def kill_while_draining(self) -> None:
+        await self.wait_for("sending", 5)
+        self.system.daemon.send_signal(signal.SIGTERM)
+        await asyncio.sleep(self.rng.uniform(0, 0.1))
+        if self.system.daemon.returncode is None:
+            self.while_draining += 1
+            self.system.daemon.kill()
+        self.kills += 1
+        await self.system.daemon.wait()
+        await self.system.restart()
 
     async def kill_with_delivery(self) -> None:
         """Kill between a delivery's last byte and its answer."""
-        body, headers = await self.delivery()
-        port = self.system.folder.ports.webhooks
-        url = f"http://127.0.0.1:{port}/webhooks/stripe-uk"
+        event = await self.deliveries.draw()
         async with aiohttp.ClientSession() as session:
-            sending = asyncio.create_task(_post(session, url, body, headers))
+            posted = asyncio.Event()
+            sending = asyncio.create_task(self._post(session, event, posted))
             await asyncio.sleep(0)
-            while not sending.done() and not _POSTED.is_set():  # noqa: ASYNC110 - to the tick
+            while not sending.done() and not posted.is_set():  # noqa: ASYNC110 - to the tick
                 await asyncio.sleep(0)
-            self.system.daemon.kill()
-            answered = await sending
-            if answered is None:
-                self.with_delivery += 1
             self.kills += 1
+            self.system.daemon.kill()
+            self.with_delivery += await sending is None
             await self.system.daemon.wait()
             await self.system.restart()
             # The gateway sends what was not answered again.
-            assert await _post(session, url, body, headers) == 200
+            assert await self.deliveries.post(session, event) == 200
 
-    async def delivery(self) -> tuple[bytes, dict[str, str]]:
-        """Sign an event about a refund that the gateway truly has."""
-        rows = [
-            row
-            for row in await self.system.sandbox.executions()
-            if row.account == "stripe-uk"
-        ]
-        row = self.rng.choice(rows)
-        refund = {"id": row.refund_id, "object": "refund", "status": "succeeded"}
-        event = {
-            "id": f"evt_test{self.kills}{self.rng.randrange(10**9)}",
-            "object": "event",
-            "type": "refund.updated",
-            "livemode": False,
-            "data": {"object": refund},
-        }
-        body = json.dumps(event).encode()
-        stamp = str(int(time.time()))
-        secret = (self.system.folder.path / "stripe.webhook").read_bytes()
-        digest = hmac.new(secret, stamp.encode() + b"." + body, hashlib.sha256)
-        signature = f"t={stamp},v1={digest.hexdigest()}"
-        return body, {"Stripe-Signature": signature}
+    async def _post(
+        self, session: aiohttp.ClientSession, event: Event, posted: asyncio.Event
+    ) -> int | None:
+        async def content() -> object:
+            yield event.body
+            posted.set()
 
-
-_POSTED = asyncio.Event()
-
-
-async def _post(
-    session: aiohttp.ClientSession, url: str, body: bytes, headers: dict[str, str]
-) -> int | None:
-    _POSTED.clear()
-
-    async def content() -> object:
-        yield body
-        _POSTED.set()
-
-    sent = {**headers, "Content-Length": str(len(body))}
-    try:
-        async with session.post(url, data=content(), headers=sent) as answer:
-            return answer.status
-    except aiohttp.ClientError:
-        return None
-
-
-class PatientReturns(Returns):
-    """A returns system that asks again until the hub has answered."""
-
-    async def _send(self, body: m.RefundBody) -> None:
-        while True:
-            try:
-                made = await self._client.call(
-                    "refunds.create", m.CreatedRefundView, body=body
-                )
-            except ApiUnreachable:
-                await asyncio.sleep(0.05)
-            except ApiProblem as problem:
-                if problem.http_status < 500:
-                    self._tally.refused_requests += 1
-                    return
-                await asyncio.sleep(0.05)
-            else:
-                self._tally.requested[str(body.account)] += 1
-                self.taken.add(made.refund.id)
-                return
-
-    async def ask(self, count: int) -> None:
-        self.taken: set[str] = set()
-        while len(self.taken) < count:
-            with contextlib.suppress(ApiUnreachable):
-                await self._restock()
-                wanted = min(10, count - len(self.taken))
-                bodies = [self._draw() for _ in range(wanted)]
-                await asyncio.gather(*(self._send(body) for body in bodies))
-            await asyncio.sleep(0.4)
+        sent = {**event.headers, "Content-Length": str(len(event.body))}
+        try:
+            async with session.post(
+                self.deliveries.url, data=content(), headers=sent
+            ) as answer:
+                status: int | None = answer.status
+        except aiohttp.ClientError:
+            status = None
+        self.deliveries.note(event, status)
+        return status
 
 
 async def test_thirty_kills_over_three_hundred_refunds_end_balanced(
-    tmp_path: Path,
+    tmp_path: Path, faults: FaultTable
 ) -> None:
     async with running(tmp_path, settings()) as system:
         # Slow enough that a kill finds attempts open.
@@ -189,11 +162,13 @@ async def test_thirty_kills_over_three_hundred_refunds_end_balanced(
                 killer.kill_with_attempt,
                 killer.kill_with_unknown,
                 killer.kill_with_delivery,
+                killer.kill_while_starting,
+                killer.kill_while_draining,
                 killer.kill,
             ]
-            while killer.kills < KILLS:
+            for number in range(KILLS):
                 await asyncio.sleep(killer.rng.uniform(0.0, 0.3))
-                await moments[killer.kills % len(moments)]()
+                await moments[number % len(moments)]()
             await asking
             stop.set()
             await approving
@@ -202,13 +177,21 @@ async def test_thirty_kills_over_three_hundred_refunds_end_balanced(
         await system.sandbox.flush()
 
         balance = await system.stage.settle()
+        cost = await count_cost(system, returns.taken, killer.deliveries.acknowledged)
 
+        for what, times in (
+            ("kill -9, attempt open", killer.with_attempt),
+            ("kill -9, refund unknown", killer.with_unknown),
+            ("kill -9, delivery unanswered", killer.with_delivery),
+            ("kill -9, starting", killer.while_starting),
+            ("kill -9, draining", killer.while_draining),
+            ("kill -9 in all", killer.kills),
+        ):
+            faults.add("F2", what, times, **cost.numbers)
+            assert times >= EACH, what
         assert balance.failures == []
         assert system.stage.tally.wrong_answers == []
         assert killer.kills >= KILLS
-        assert killer.with_attempt >= EACH
-        assert killer.with_unknown >= EACH
-        assert killer.with_delivery >= EACH
         assert balance.refunds >= REFUNDS
         async with system.client() as client:
             for refund_id in returns.taken:
