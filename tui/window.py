@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from refundwatch.api.models import RefundPage, RefundView
 
@@ -22,10 +23,12 @@ LIMIT: Final = 500
 class Window:
     """`rows` are the refunds from `offset` on, of `total`; `top` is the first line.
 
-    Without a `cursor` the list follows its beginning.
+    Without a `cursor` the list follows its beginning. Where the daemon looked through
+    a part of the refunds only, `total` is of those and `searched_to` says how far.
     """
 
     total: int | None = None
+    searched_to: datetime | None = None
     offset: int = 0
     rows: tuple[RefundView, ...] = ()
     top: int = 0
@@ -112,7 +115,13 @@ def landed(window: Window, offset: int, page: RefundPage) -> Window | None:
     None asks the caller to look elsewhere, and at last to call `lost`.
     """
     total = offset + len(page.items) if page.total is None else page.total
-    fresh = replace(window, offset=offset, rows=tuple(page.items), total=total)
+    fresh = replace(
+        window,
+        offset=offset,
+        rows=tuple(page.items),
+        total=total,
+        searched_to=page.searched_to,
+    )
     if window.cursor is None:
         return replace(fresh, top=0) if window.top == 0 else _clamped(fresh)
     if window.cursor_id is None:

@@ -59,6 +59,7 @@ async def list_all(call: Call) -> Answer:
             items=[present.refund(row) for row in page.items],
             next_cursor=page.next_cursor,
             total=page.total,
+            searched_to=page.searched_to,
         )
     )
 

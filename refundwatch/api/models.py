@@ -298,11 +298,18 @@ class RefundView(View):
 
 
 class RefundPage(View):
-    """A slice of the refunds; `total` is given with an offset."""
+    """A slice of the refunds; `total` is given with an offset.
+
+    `searched_to` is null where everything was looked through. Otherwise the filter is
+    rarer than a page may cost: refunds requested beyond that moment were not looked at
+    yet, the page may hold fewer than asked for or none, `total` counts those found so
+    far, and `next_cursor` goes on from there.
+    """
 
     items: list[RefundView]
     next_cursor: str | None
     total: int | None = None
+    searched_to: datetime | None = None
 
 
 class DecisionView(View):

@@ -23,7 +23,14 @@ from refundwatch.commands.bodies import checked
 from refundwatch.commands.confirm import ask, need_consent
 from refundwatch.commands.decisions import decide, shown
 from refundwatch.commands.import_command import run_import
-from refundwatch.commands.output import emit, emit_json, emit_table, json_text, say
+from refundwatch.commands.output import (
+    emit,
+    emit_json,
+    emit_table,
+    json_text,
+    say,
+    when,
+)
 from refundwatch.commands.problems import UsageProblem
 from refundwatch.commands.refund_import import refund_plan
 from refundwatch.commands.refund_text import (
@@ -126,12 +133,33 @@ async def _list_all_json(client: ApiClient, arguments: Namespace) -> int:
 async def _page(
     client: ApiClient, arguments: Namespace, cursor: str | None
 ) -> RefundPage:
+    """Read a page; where the daemon looked through a part only, go on until it is full.
+
+    What is rarer than any index knows is found part by part.
+    """
+    limit = PAGE_ROWS if arguments.all else arguments.limit
+    page = await _part(client, arguments, cursor, limit)
+    told = False
+    while page.searched_to is not None and len(page.items) < limit:
+        if not told:
+            say(f"Searched to {when(page.searched_to)}, going on; Ctrl-C stops.")
+            told = True
+        rest = limit - len(page.items)
+        following = await _part(client, arguments, page.next_cursor, rest)
+        items = [*page.items, *following.items]
+        page = following.model_copy(update={"items": items})
+    return page
+
+
+async def _part(
+    client: ApiClient, arguments: Namespace, cursor: str | None, limit: int
+) -> RefundPage:
     return await client.call(
         "refunds.list",
         RefundPage,
         query={
             "filter": arguments.filter,
-            "limit": PAGE_ROWS if arguments.all else arguments.limit,
+            "limit": limit,
             "cursor": cursor,
             "oldest_first": arguments.oldest_first or None,
         },

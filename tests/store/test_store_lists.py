@@ -37,6 +37,7 @@ from refundwatch.store.contract import (
     Policy,
     RecordPaymentRead,
 )
+from refundwatch.store.sqlite import queries_list, queries_walk, queries_weeks
 from tests.making import HOUSE, START, after, make_payment, make_refund, open_house
 from tests.store.driving import drive
 from tests.store.looking import rows
@@ -407,24 +408,134 @@ async def test_a_page_has_bounds(store: InlineStore) -> None:
     ("text", "index"),
     [
         ("", "refund_newest"),
+        ("amount>1", "refund_newest"),
+        ("return", "refund_newest"),
+        ("!reason:returned", "refund_newest"),
+        ("updated>1h", "refund_newest"),
+        ("age>1h", "refund_newest"),
+        ("age<999d age>1h", "refund_newest"),
+        ("frozen:no", "refund_newest"),
         ("state:queued,pending", "refund_in_state"),
+        ("!state:settled", "refund_in_state"),
+        ("needs:approval", "refund_in_state"),
         ("account:stripe-uk", "refund_of_account"),
+        ("gateway:adyen", "refund_of_account"),
+        ("!gateway:adyen", "refund_of_account"),
+        ("connection:main", "refund_of_connection"),
+        ("currency:JPY", "refund_of_currency"),
+        ("reason:damaged", "refund_of_reason"),
+        ("invoice:INV-7", "refund_of_invoice"),
+        ("frozen:yes", "refund_frozen"),
+        ("action:yes", "refund_action"),
+        ("action:yes state:pending", "refund_action"),
         ("request:a", "refund_request"),
         ("payment:pi_1", "refund_of_payment"),
     ],
 )
-async def test_what_is_asked_often_is_read_in_order_from_an_index(
-    store: InlineStore, text: str, index: str
+async def test_every_filter_is_read_in_order_from_an_index(
+    crowd: InlineStore, text: str, index: str
 ) -> None:
-    plans: list[str] = []
-    store._connection.set_trace_callback(plans.append)
-    await listed(store, text, limit=10)
-    store._connection.set_trace_callback(None)
-    (sql,) = [s for s in plans if s.startswith("SELECT r.created_at")]
-    plan = [r["detail"] for r in rows(store, f"EXPLAIN QUERY PLAN {sql}")]
-    assert any(index in step for step in plan), plan
-    sorts = [step for step in plan if "TEMP B-TREE FOR ORDER BY" in step]
-    assert not sorts or text.startswith(("request", "payment")), plan
+    asked: list[str] = []
+    crowd._connection.set_trace_callback(asked.append)
+    for how in ({}, {"oldest_first": True}, {"offset": 0}):
+        await listed(crowd, text, limit=10, **how)
+    crowd._connection.set_trace_callback(None)
+    lists = [sql for sql in asked if "r.created_at" in sql and "refund AS r" in sql]
+    assert lists
+    for sql in lists:
+        plan = [r["detail"] for r in rows(crowd, f"EXPLAIN QUERY PLAN {sql}")]
+        read = [step for step in plan if " r " in step]
+        assert read, plan
+        assert all(index in step for step in read), plan
+        sorts = [step for step in plan if "TEMP B-TREE FOR ORDER BY" in step]
+        assert not sorts or text.startswith(("request", "payment")), plan
+
+
+async def test_a_rare_amount_is_found_through_the_amounts_of_each_week(
+    crowd: InlineStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries_walk, "_FIRST", 5)
+    monkeypatch.setattr(queries_walk, "BUDGET", 10)
+    asked: list[str] = []
+    crowd._connection.set_trace_callback(asked.append)
+    await listed(crowd, "amount>99999", limit=100)
+    crowd._connection.set_trace_callback(None)
+    (sql,) = {s for s in asked if "refund_of_week" in s}
+    plan = [r["detail"] for r in rows(crowd, f"EXPLAIN QUERY PLAN {sql}")]
+    found = "refund_of_week (<expr>=? AND currency=? AND amount_minor>? AND"
+    assert any(found in step for step in plan), plan
+
+
+async def test_small_portions_find_what_one_look_finds(
+    crowd: InlineStore, chance: random.Random, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every row once, in order, however little of the list a page may look at."""
+    groups = [chance.sample(WORDS, chance.choice([1, 2, 2, 3])) for _ in range(120)]
+    whole = {
+        (text, oldest): await ids(crowd, text, oldest_first=oldest)
+        for text in [" ".join(words) for words in groups]
+        for oldest in (False, True)
+    }
+    monkeypatch.setattr(queries_walk, "_FIRST", 4)
+    monkeypatch.setattr(queries_walk, "BUDGET", 11)
+    monkeypatch.setattr(queries_weeks, "_BUDGET", 20)
+    partial = 0
+    for (text, oldest), expected in whole.items():
+        found: list[str] = []
+        cursor = None
+        for _ in range(200):
+            page = await listed(
+                crowd, text, limit=7, cursor=cursor, oldest_first=oldest
+            )
+            found += [row.refund.id for row in page.items]
+            assert len(page.items) == 7 or page.searched_to or not page.next_cursor
+            partial += page.searched_to is not None
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+        assert found == expected, (text, oldest)
+    assert partial > 100
+
+
+async def test_a_window_says_how_far_it_searched(
+    crowd: InlineStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries_walk, "_FIRST", 5)
+    monkeypatch.setattr(queries_walk, "BUDGET", 20)
+    everything = await listed(crowd)
+    page = await listed(crowd, "nothing-like-it", offset=0, limit=10)
+    assert (page.items, page.total) == ((), 0)
+    assert page.searched_to == everything.items[19].refund.created_at
+    rest = await listed(crowd, "nothing-like-it", cursor=page.next_cursor)
+    assert rest.searched_to == everything.items[39].refund.created_at
+
+
+async def test_the_middle_of_a_list_is_reached_by_the_counts_of_days(
+    crowd: InlineStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries_list, "_FAR", 1)
+    for text in ("", "account:stripe-uk", "!account:stripe-uk", "gateway:stripe"):
+        for oldest in (False, True):
+            whole = await ids(crowd, text, oldest_first=oldest)
+            for offset in range(len(whole)):
+                page = await listed(
+                    crowd, text, offset=offset, limit=2, oldest_first=oldest
+                )
+                shown = [row.refund.id for row in page.items]
+                assert shown == whole[offset : offset + 2]
+
+
+async def test_a_payment_that_thaws_shows_beside_its_refunds(
+    store: InlineStore,
+) -> None:
+    refund = await queued(store)
+    read = RecordPaymentRead(START, refund.payment_id, 10_000, 0, "GBP", True)
+    await store.execute(read)
+    assert await ids(store, "frozen:yes") == [refund.id]
+    thaw = "UPDATE payment SET frozen = NULL, frozen_at = NULL"
+    store._connection.execute(thaw)
+    assert await ids(store, "frozen:yes") == []
+    assert await ids(store, "frozen:no") == [refund.id]
 
 
 @pytest.mark.parametrize(

@@ -39,9 +39,13 @@ def summary(
         said.append((f"{f.count(new_above)} new above, g goes there", "ask"))
     if notice is not None:
         said.append((notice, "ask"))
+    if window.searched_to is not None:
+        reached = f.when(window.searched_to)
+        said.append((f"searched to {reached}; an age in the filter goes on", "ask"))
     if window.total is not None:
+        more = "" if window.searched_to is None else " or more"
         at = "" if window.cursor is None else f"{f.count(window.cursor + 1)} of "
-        said.append((f"{at}{f.count(window.total)}, {order}", "dim"))
+        said.append((f"{at}{f.count(window.total)}{more}, {order}", "dim"))
     if follows and window.cursor is None and window.total:
         said.append(("following the newest", "dim"))
     return said

@@ -52,7 +52,8 @@ class GetRefund(Query[RefundDetail | None]):
 class ListRefunds(Query[Page[RefundSummary]]):
     """Refunds newest first (or oldest), filtered, from a cursor.
 
-    `offset` serves virtual lists: with it, cursor is ignored and `total` is given.
+    `offset` serves virtual lists: with it, cursor is ignored and `total` is given. A
+    page may end early where what is wanted is rare: see `Page.searched_to`.
     """
 
     filter: RefundFilter

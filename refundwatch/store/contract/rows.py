@@ -147,11 +147,17 @@ class DeliveryRow:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[R_co]):
-    """A slice of a list; `next_cursor` is None at the end."""
+    """A slice of a list; `next_cursor` is None at the end.
+
+    `searched_to` is None where everything was looked through. Otherwise what is rarer
+    than an index knows was looked for up to there: the page may hold fewer rows than
+    asked for, `total` counts those found so far, and the cursor goes on from there.
+    """
 
     items: tuple[R_co, ...]
     next_cursor: str | None
     total: int | None = None
+    searched_to: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

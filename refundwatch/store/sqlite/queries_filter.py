@@ -17,7 +17,6 @@ from refundwatch.domain.filter_terms import (
     Compare,
     Flag,
     FlagTerm,
-    RefundFilter,
     Since,
     StateTerm,
     Term,
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
 SECOND_US: Final = 1_000_000
 # SQLite holds 64-bit integers; no stored amount is near this.
-_LARGEST: Final = 2**62
+LARGEST: Final = 2**62
 _USUAL_EXPONENT: Final = 2
 
 _ALWAYS: Final = (
@@ -63,7 +62,6 @@ _SEARCHED: Final = "lower({})".format(
 # The parts are kept apart by a character that a filter's text never holds.
 _LIKE_ONE: Final = " OR ".join(f"r.{name} LIKE ?" for name in _ALWAYS + _SOMETIMES)
 
-_IS_FROZEN: Final = "r.payment_id IN (SELECT id FROM payment WHERE frozen IS NOT NULL)"
 _NAME_OF_CONNECTION: Final = "substr(r.connection, length(r.account) + 2)"
 
 
@@ -79,11 +77,6 @@ class Condition:
         return Condition(f"NOT ({self.sql})", self.values)
 
 
-def conditions(wanted: RefundFilter, at_us: int) -> tuple[Condition, ...]:
-    """Give what must hold of a row of `refund`; ages count up to `at_us`."""
-    return tuple(_condition(term, at_us) for term in wanted.terms)
-
-
 def all_of(found: Iterable[Condition]) -> Condition:
     """Join conditions; none at all is true."""
     found = tuple(found)
@@ -95,10 +88,11 @@ def all_of(found: Iterable[Condition]) -> Condition:
     )
 
 
-def _condition(term: Term, at_us: int) -> Condition:
+def condition(term: Term, at_us: int) -> Condition:
+    """Give what must hold of a row of `refund`; ages count up to `at_us`."""
     match term:
         case StateTerm(states, negated):
-            return _turned(_among("r.state", states), turn=negated)
+            return _turned(among("r.state", states), turn=negated)
         case ValueTerm(column, values, negated):
             return _turned(_value(column, values), turn=negated)
         case FlagTerm(flag, wanted):
@@ -106,7 +100,8 @@ def _condition(term: Term, at_us: int) -> Condition:
         case AmountTerm():
             return _turned(_amount(term), turn=term.negated)
         case AgeTerm():
-            return _turned(_age(term, at_us), turn=term.negated)
+            since = "r.created_at" if term.since is Since.CREATED else "r.updated_at"
+            return _number(since, *age_bound(term, at_us))
         case TextTerm(text, negated):
             return _turned(_text(text), turn=negated)
         case _:
@@ -129,7 +124,8 @@ def _turned(condition: Condition, *, turn: bool) -> Condition:
     return condition.negated() if turn else condition
 
 
-def _among(expression: str, values: Iterable[str]) -> Condition:
+def among(expression: str, values: Iterable[str]) -> Condition:
+    """Say that an expression equals one of these values."""
     ordered = tuple(sorted(str(value) for value in values))
     marks = ", ".join("?" * len(ordered))
     return Condition(f"{expression} IN ({marks})", ordered)
@@ -138,24 +134,24 @@ def _among(expression: str, values: Iterable[str]) -> Condition:
 def _value(column: Column, values: frozenset[str]) -> Condition:
     match column:
         case Column.ACCOUNT:
-            return _among("r.account", values)
+            return among("r.account", values)
         case Column.CURRENCY:
-            return _among("r.currency", values)
+            return among("r.currency", values)
         case Column.REQUEST:
-            return _among("r.request_id", values)
+            return among("r.request_id", values)
         case Column.REASON:
-            return _among("r.reason_code", values)
+            return among("r.reason_code", values)
         case Column.INVOICE:
-            return _among("coalesce(r.invoice, '')", values)
+            return among("coalesce(r.invoice, '')", values)
         case Column.PAYMENT:
             return _payment(values)
         case Column.CONNECTION:
             return _either(
-                _among("coalesce(r.connection, '')", values),
-                _among(f"coalesce({_NAME_OF_CONNECTION}, '')", values),
+                among("coalesce(r.connection, '')", values),
+                among(f"coalesce({_NAME_OF_CONNECTION}, '')", values),
             )
         case Column.GATEWAY:
-            gateways = _among("gateway", values)
+            gateways = among("gateway", values)
             accounts = f"SELECT name FROM account WHERE {gateways.sql}"  # noqa: S608
             return Condition(f"r.account IN ({accounts})", gateways.values)
         case _:
@@ -164,8 +160,8 @@ def _value(column: Column, values: frozenset[str]) -> Condition:
 
 def _payment(values: frozenset[str]) -> Condition:
     """Find payments by both their names, each through its index."""
-    ours = _among("id", values)
-    theirs = _among("p.gateway_reference", values)
+    ours = among("id", values)
+    theirs = among("p.gateway_reference", values)
     found = (
         f"SELECT id FROM payment WHERE {ours.sql} UNION "  # noqa: S608 - marks only
         "SELECT p.id FROM account AS a CROSS JOIN payment AS p "
@@ -181,7 +177,7 @@ def _either(one: Condition, other: Condition) -> Condition:
 def _flag(flag: Flag) -> Condition:
     match flag:
         case Flag.FROZEN:
-            return Condition(_IS_FROZEN)
+            return Condition("r.payment_frozen = 1")
         case Flag.ACTION:
             return Condition("r.requires_action = 1")
         case _:
@@ -196,7 +192,7 @@ def _amount(term: AmountTerm) -> Condition:
     cases: list[str] = []
     values: list[str | int] = []
     for exponent, currencies in _UNUSUAL.items():
-        listed = _among("r.currency", currencies)
+        listed = among("r.currency", currencies)
         bound = _number("r.amount_minor", *term.bound(exponent))
         cases.append(f"WHEN {listed.sql} THEN {bound.sql}")
         values.extend((*listed.values, *bound.values))
@@ -216,10 +212,11 @@ def _unusual() -> Mapping[int, tuple[str, ...]]:
 _UNUSUAL: Final = _unusual()
 
 
-def _age(term: AgeTerm, at_us: int) -> Condition:
-    """Older than an hour means: began before an hour ago."""
-    column = "r.created_at" if term.since is Since.CREATED else "r.updated_at"
-    return _number(column, _MIRRORED[term.compare], at_us - term.seconds * SECOND_US)
+def age_bound(term: AgeTerm, at_us: int) -> tuple[Compare, int]:
+    """Say how a moment compares: older than an hour began before an hour ago."""
+    compare = _MIRRORED[term.compare]
+    bound = at_us - term.seconds * SECOND_US
+    return OPPOSITE[compare] if term.negated else compare, bound
 
 
 _MIRRORED: Final = {
@@ -229,8 +226,15 @@ _MIRRORED: Final = {
     Compare.AT_MOST: Compare.AT_LEAST,
     Compare.EQUAL: Compare.EQUAL,
 }
+OPPOSITE: Final = {
+    Compare.MORE: Compare.AT_MOST,
+    Compare.AT_LEAST: Compare.LESS,
+    Compare.LESS: Compare.AT_LEAST,
+    Compare.AT_MOST: Compare.MORE,
+}
+"""What holds where a comparison does not; the opposite of equal is no comparison."""
 
 
 def _number(expression: str, compare: Compare, number: int) -> Condition:
     # The operator comes from the fixed list of `Compare`, not from the text typed.
-    return Condition(f"{expression} {compare.value} ?", (min(number, _LARGEST),))
+    return Condition(f"{expression} {compare.value} ?", (min(number, LARGEST),))

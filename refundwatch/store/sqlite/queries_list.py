@@ -1,206 +1,149 @@
 """Which refunds a filter finds, in order, from a place or an offset.
 
-Invariant: a page costs what it holds, also among a million rows, when nothing or only
-states are asked for: each state is read in order from its own index and the streams
-are merged; what the rollups count is not counted again.
+Invariant: a page costs what it holds, also among ten million rows. Where a filter is
+rarer than any index knows, the page says how far it looked; what the rollups count is
+not counted again.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from typing import Final
 
-from refundwatch.domain.filter_terms import (
-    Column,
-    RefundFilter,
-    StateTerm,
-    Term,
-    ValueTerm,
-)
-from refundwatch.domain.refund import RefundState
 from refundwatch.store.contract import ListRefunds, Page, RefundSummary
-from refundwatch.store.rows import micros
+from refundwatch.store.rows import micros, moment
 from refundwatch.store.sql import named_queries
-from refundwatch.store.sqlite.queries_filter import Condition, all_of, conditions
 from refundwatch.store.sqlite.queries_paging import (
+    Found,
     Place,
     page_size,
     read_cursor,
     write_cursor,
 )
 from refundwatch.store.sqlite.queries_refunds import summaries
+from refundwatch.store.sqlite.queries_streams import Plan, plan_of
+from refundwatch.store.sqlite.queries_walk import BUDGET, Slice, counted_to, read, walk
 from refundwatch.store.sqlite.registry import Reading, question
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 _SQL = named_queries("sqlite", "refunds")
-_EVERY_STATE: Final = frozenset(RefundState)
-_BY_ONE_ROW: Final = frozenset({Column.REQUEST, Column.PAYMENT})
+_DAY_US: Final = 86_400_000_000
+_FAR: Final = 2000
+"""Rows that are passed one by one; a place further on is looked for by its day."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Slice:
-    """The part of a list that is wanted; `skip` rows are left out at its start."""
-
-    newest_first: bool
-    limit: int
-    skip: int = 0
-    behind: Place | None = None
+_COUNTED: Final = 500
+"""Rows that are counted where nobody knows how many there are."""
 
 
 @question(ListRefunds)
 def _list_refunds(reading: Reading, query: ListRefunds) -> Page[RefundSummary]:
     limit = page_size(query.limit)
-    at_us = micros(query.at)
+    plan = plan_of(reading, query.filter, micros(query.at))
+    newest_first = not query.oldest_first
     if query.offset is not None:
-        return _by_offset(reading, query, max(query.offset, 0), limit)
+        return _by_offset(reading, plan, newest_first, max(query.offset, 0), limit)
     behind = None if query.cursor is None else read_cursor(query.cursor)
-    wanted = _Slice(not query.oldest_first, limit + 1, behind=behind)
-    places = _places(reading, query.filter, at_us, wanted)
-    more = len(places) > limit
-    return _page(reading, places[:limit], more=more, total=None)
+    found = walk(reading, plan, Slice(newest_first, limit + 1, behind=behind))
+    return _page(reading, found, limit)
+
+
+def _page(reading: Reading, found: Found, limit: int) -> Page[RefundSummary]:
+    places = found.places[:limit]
+    items = summaries(reading, [place.id for place in places])
+    if len(found.places) > limit:
+        return Page(items, write_cursor(places[-1]))
+    if found.searched_to is None:
+        return Page(items, None)
+    reached = found.searched_to
+    return Page(items, write_cursor(reached), searched_to=moment(reached.created_at))
+
+
+# --- windows of a virtual list ----------------------------------------------------
 
 
 def _by_offset(
-    reading: Reading, query: ListRefunds, offset: int, limit: int
+    reading: Reading,
+    plan: Plan,
+    newest_first: bool,  # noqa: FBT001
+    offset: int,
+    limit: int,
 ) -> Page[RefundSummary]:
     """Read a window of a virtual list; its far half is reached from the other end."""
-    at_us = micros(query.at)
-    newest_first = not query.oldest_first
-    total = _total(reading, query.filter, at_us)
+    if plan.total is None:
+        return _uncounted(reading, plan, newest_first, offset, limit)
+    total = plan.total
     size = min(limit, max(total - offset, 0))
+    near = Slice(newest_first, size, skip=offset)
+    far = Slice(not newest_first, size, skip=max(total - offset - size, 0))
     if offset <= total // 2:
-        wanted = _Slice(newest_first, size, skip=offset)
-        places = _places(reading, query.filter, at_us, wanted)
+        found = _counted(reading, plan, near)
     else:
-        wanted = _Slice(not newest_first, size, skip=max(total - offset - size, 0))
-        places = _places(reading, query.filter, at_us, wanted)[::-1]
-    return _page(reading, places, more=offset + size < total, total=total)
+        found = _counted(reading, plan, far)
+        found = replace(found, places=found.places[::-1])
+    return _window(reading, found, offset, total)
 
 
-def _page(
-    reading: Reading, places: list[Place], *, more: bool, total: int | None
+def _counted(reading: Reading, plan: Plan, part: Slice) -> Found:
+    """Read from an end of the list, past what is skipped."""
+    if plan.rest and part.skip + part.limit <= _FAR:
+        found = walk(reading, plan, replace(part, skip=0, limit=part.skip + part.limit))
+        return replace(found, places=found.places[part.skip :])
+    if plan.accounts is not None and part.skip > _FAR:
+        part = _jumped(reading, plan.accounts, part)
+    return Found(read(reading, plan, part))
+
+
+def _jumped(reading: Reading, accounts: frozenset[str], part: Slice) -> Slice:
+    """Pass whole days by their counts; what is left to skip lies within a day."""
+    name = "days_newest" if part.newest_first else "days_oldest"
+    values = {"accounts": json.dumps(sorted(accounts))}
+    skip = part.skip
+    behind = part.behind
+    for day, count in reading.connection.execute(_SQL[name], values):
+        if count > skip:
+            break
+        skip -= count
+        behind = Place((day if part.newest_first else day + 1) * _DAY_US, "")
+    return replace(part, skip=skip, behind=behind)
+
+
+def _uncounted(
+    reading: Reading,
+    plan: Plan,
+    newest_first: bool,  # noqa: FBT001
+    offset: int,
+    limit: int,
 ) -> Page[RefundSummary]:
-    items = summaries(reading, [place.id for place in places])
-    cursor = write_cursor(places[-1]) if more and places else None
-    return Page(items, cursor, total)
+    """Read a window of a list of which nobody knows how long it is."""
+    if plan.unordered or plan.rest:
+        most = max(offset + limit, _COUNTED)
+        found = walk(reading, plan, Slice(newest_first, most + 1))
+        places = found.places[:most]
+        reached = _last(places) if len(found.places) > most else found.searched_to
+        part = Found(places[offset : offset + limit], reached)
+        return _window(reading, part, offset, len(places))
+    total = counted_to(reading, plan, BUDGET + 1)
+    places = read(reading, plan, Slice(newest_first, limit, skip=offset))
+    if total <= BUDGET:
+        return _window(reading, Found(places), offset, total)
+    # There are more than are counted; those behind are reached all the same.
+    total = max(BUDGET, offset + len(places))
+    return _window(reading, Found(places, _last(places)), offset, total)
 
 
-# --- which rows -------------------------------------------------------------------
+def _last(places: list[Place]) -> Place | None:
+    return places[-1] if places else None
 
 
-def _places(
-    reading: Reading, wanted: RefundFilter, at_us: int, part: _Slice
-) -> list[Place]:
-    order = "DESC" if part.newest_first else "ASC"
-    every, values = _streams(wanted, at_us, part)
-    sql = f"{every} ORDER BY created_at {order}, id {order} LIMIT ? OFFSET ?"
-    rows = reading.connection.execute(sql, (*values, part.limit, part.skip))
-    return [Place(row["created_at"], row["id"]) for row in rows]
-
-
-def _streams(
-    wanted: RefundFilter, at_us: int, part: _Slice | None
-) -> tuple[str, tuple[str | int, ...]]:
-    """Write one ordered stream for each index section that can hold a match."""
-    found = list(conditions(wanted, at_us))
-    if part is not None and part.behind is not None:
-        sign = "<" if part.newest_first else ">"
-        place = (part.behind.created_at, part.behind.id)
-        found.append(Condition(f"(r.created_at, r.id) {sign} (?, ?)", place))
-    parts: list[str] = []
-    values: list[str | int] = []
-    for section in _sections(wanted):
-        condition = all_of((*section.condition, *found))
-        # Own names and marks only: what people typed is among the values.
-        parts.append(
-            f"SELECT r.created_at, r.id FROM refund AS r {section.index} "  # noqa: S608
-            f"WHERE {condition.sql}"
-        )
-        values.extend(condition.values)
-    return " UNION ALL ".join(parts), tuple(values)
-
-
-@dataclass(frozen=True, slots=True)
-class _Section:
-    """A part of an index that is in the list's order, and what all its rows are."""
-
-    index: str = ""
-    condition: tuple[Condition, ...] = ()
-
-
-def _sections(wanted: RefundFilter) -> list[_Section]:
-    values = [term for term in wanted.terms if isinstance(term, ValueTerm)]
-    if any(term.column in _BY_ONE_ROW and not term.negated for term in values):
-        return [_Section()]
-    states = _states(wanted.terms)
-    if states != _EVERY_STATE:
-        return [
-            _Section(
-                "INDEXED BY refund_in_state", (Condition("r.state = ?", (state,)),)
-            )
-            for state in sorted(str(state) for state in states)
-        ] or [_Section("", (Condition("FALSE"),))]
-    accounts = [t for t in values if t.column is Column.ACCOUNT and not t.negated]
-    if accounts:
-        return [
-            _Section(
-                "INDEXED BY refund_of_account", (Condition("r.account = ?", (a,)),)
-            )
-            for a in sorted(accounts[0].values)
-        ]
-    return [_Section()]
-
-
-def _states(terms: Iterable[Term]) -> frozenset[RefundState]:
-    states = _EVERY_STATE
-    for term in terms:
-        if isinstance(term, StateTerm):
-            states &= _EVERY_STATE - term.states if term.negated else term.states
-    return states
-
-
-# --- how many ---------------------------------------------------------------------
-
-
-def _total(reading: Reading, wanted: RefundFilter, at_us: int) -> int:
-    """Count what the filter finds; from the rollups where they know it."""
-    if all(_is_counted(term) for term in wanted.terms):
-        return _counted(reading, wanted)
-    every, values = _streams(wanted, at_us, None)
-    sql = f"SELECT count(*) AS count FROM ({every})"  # noqa: S608 - see _streams
-    return int(reading.connection.execute(sql, values).fetchone()["count"])
-
-
-def _is_counted(term: Term) -> bool:
-    match term:
-        case StateTerm():
-            return True
-        case ValueTerm(column=Column.ACCOUNT | Column.GATEWAY, negated=False):
-            return True
-        case _:
-            return False
-
-
-def _counted(reading: Reading, wanted: RefundFilter) -> int:
-    accounts = None
-    for term in wanted.terms:
-        if isinstance(term, ValueTerm):
-            named = _accounts(reading, term)
-            accounts = named if accounts is None else accounts & named
-    values = {
-        "states": json.dumps(sorted(_states(wanted.terms))),
-        "accounts": None if accounts is None else json.dumps(sorted(accounts)),
-    }
-    row = reading.connection.execute(_SQL["counted"], values).fetchone()
-    return int(row["count"])
-
-
-def _accounts(reading: Reading, term: ValueTerm) -> frozenset[str]:
-    if term.column is Column.ACCOUNT:
-        return term.values
-    listed = json.dumps(sorted(term.values))
-    rows = reading.connection.execute(_SQL["accounts_of_gateways"], (listed,))
-    return frozenset(row["name"] for row in rows)
+def _window(
+    reading: Reading, found: Found, offset: int, total: int
+) -> Page[RefundSummary]:
+    items = summaries(reading, [place.id for place in found.places])
+    reached = found.searched_to
+    behind = _last(found.places) if offset + len(items) < total else reached
+    return Page(
+        items,
+        None if behind is None else write_cursor(behind),
+        total,
+        None if reached is None else moment(reached.created_at),
+    )

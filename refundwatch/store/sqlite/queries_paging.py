@@ -11,18 +11,44 @@ from dataclasses import dataclass
 from typing import Final
 
 from refundwatch.errors import CursorInvalid
+from refundwatch.store.sqlite.queries_filter import Condition
 
 LONGEST_PAGE: Final = 1000
 _LONGEST_CURSOR: Final = 400
 _LARGEST: Final = 2**62
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Place:
     """The last row of a page, by what the list is ordered by."""
 
     created_at: int
     id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Rows in order; `searched_to` is where looking ended early, None if it did not."""
+
+    places: list[Place]
+    searched_to: Place | None = None
+
+
+def behind(place: Place | None, *, newest_first: bool) -> tuple[Condition, ...]:
+    """Say that a row stands behind a place, in the list's order."""
+    return _compared(place, "<" if newest_first else ">")
+
+
+def upto(place: Place | None, *, newest_first: bool) -> tuple[Condition, ...]:
+    """Say that a row stands at a place or before it, in the list's order."""
+    return _compared(place, ">=" if newest_first else "<=")
+
+
+def _compared(place: Place | None, sign: str) -> tuple[Condition, ...]:
+    if place is None:
+        return ()
+    values = (place.created_at, place.id)
+    return (Condition(f"(r.created_at, r.id) {sign} (?, ?)", values),)
 
 
 def write_cursor(place: Place) -> str:

@@ -36,6 +36,7 @@ _NO_CURRENCY: Final = ""
 def on_created(tx: Transaction, refund: Refund, at: datetime) -> None:
     """Count a new refund; it belongs to its account until a connection is known."""
     _enter_state(tx, refund)
+    tx.change(_SQL["count_day"], (micros(refund.created_at), refund.account))
     _add(tx, refund, (Tally(Measure.REQUESTED),), at)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -237,6 +238,25 @@ def test_list_passes_the_filter_and_all_reads_every_page(
     one = run("refunds", "list", "--limit", "2", "--oldest-first")
     assert "--cursor 1" in one.err
     assert hub.calls[-1].query == {"limit": "2", "oldest_first": "true"}
+
+
+def test_list_goes_on_where_the_daemon_searched_a_part(
+    run: Callable[..., Ran], hub: FakeHub
+) -> None:
+    def page(call: Call) -> Answer:
+        at = int(call.query.get("cursor", "0"))
+        items = [refund(id=f"rf_{at}")] if at in {0, 3, 4} else []
+        searched = datetime(2026, 11, 2, tzinfo=UTC) if at < 4 else None
+        return m.RefundPage(
+            items=items, next_cursor=str(at + 1), total=None, searched_to=searched
+        )
+
+    hub.handlers["refunds.list"] = page
+    ran = run("refunds", "list", "--filter", "rare", "--limit", "2")
+    assert [call.query["limit"] for call in hub.calls] == ["2", "1", "1", "1"]
+    assert ran.out.count("rf_") == 2
+    assert ran.err.count("Searched to 2026-11-02") == 1
+    assert "--cursor 4" in ran.err
 
 
 def test_approvals_list_asks_for_those_that_wait(

@@ -33,10 +33,26 @@ SELECT * FROM delivery WHERE refund_id = ? ORDER BY id
 -- name: entries
 SELECT seq, entry, leaf_hash FROM audit_entry WHERE refund_id = ? ORDER BY seq
 
--- name: counted
-SELECT coalesce(sum(count), 0) AS count FROM state_count
-WHERE state IN (SELECT value FROM json_each(:states))
-  AND (:accounts IS NULL OR account IN (SELECT value FROM json_each(:accounts)))
+-- name: cells
+SELECT account, gateway, connection, state, count
+FROM state_count JOIN account ON account.name = state_count.account
+WHERE count > 0
 
--- name: accounts_of_gateways
-SELECT name FROM account WHERE gateway IN (SELECT value FROM json_each(?))
+-- name: days_newest
+SELECT day, sum(count) AS count FROM day_count
+WHERE :accounts IS NULL OR account IN (SELECT value FROM json_each(:accounts))
+GROUP BY day ORDER BY day DESC
+
+-- name: days_oldest
+SELECT day, sum(count) AS count FROM day_count
+WHERE :accounts IS NULL OR account IN (SELECT value FROM json_each(:accounts))
+GROUP BY day ORDER BY day
+
+-- name: currencies
+WITH RECURSIVE present (currency) AS (
+    SELECT min(currency) FROM refund
+    UNION ALL
+    SELECT (SELECT min(currency) FROM refund WHERE currency > present.currency)
+    FROM present WHERE present.currency IS NOT NULL
+)
+SELECT currency FROM present WHERE currency IS NOT NULL

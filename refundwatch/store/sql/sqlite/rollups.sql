@@ -2,6 +2,10 @@
 INSERT INTO state_count (account, connection, state, count) VALUES (?, ?, ?, 1)
 ON CONFLICT (account, connection, state) DO UPDATE SET count = count + 1
 
+-- name: count_day
+INSERT INTO day_count (day, account, count) VALUES (? / 86400000000, ?, 1)
+ON CONFLICT (day, account) DO UPDATE SET count = count + 1
+
 -- name: leave_state
 UPDATE state_count SET count = count - 1
 WHERE account = ? AND connection = ? AND state = ? AND count > 0
