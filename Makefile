@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test lint format types contracts replay fuzz lock clean
+.PHONY: help demo test lint format types contracts replay soak fuzz lock clean
 
 help:
 	@echo "make demo       watch it work: sandbox, daemon and dashboard with throwaway data"
@@ -13,6 +13,7 @@ help:
 	@echo "make lint types contracts   what the gate checks beside the tests"
 	@echo "make replay     a year of real invoices and returns through the hub"
 	@echo "make fuzz       hours of odd requests and odd bytes (SECONDS=20 a parser)"
+	@echo "make soak       half an hour of steady load: memory flat, queues bounded (MINUTES=30)"
 	@echo "make format     let ruff write the sources as the gate wants them"
 	@echo "make lock       renew both lock files (needs uv; nothing else does)"
 	@echo "make clean      remove the environment"
@@ -47,6 +48,11 @@ contracts: $(READY)
 
 replay: $(READY)
 	$(BIN)/python -m tests.replay
+
+MINUTES ?= 30
+
+soak: $(READY)
+	$(BIN)/python -m tests.soak --minutes $(MINUTES)
 
 # Atheris is no part of the lock: it is not built for every system that we run on.
 SECONDS ?= 20
