@@ -1,6 +1,6 @@
 """One real daemon by itself, before gateways that a test plays.
 
-Everything is small and quick: a look after a second, deadlines of two.
+Everything is small and quick: an answer within a second, and then a look.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 ENDED = frozenset({"succeeded", "declined", "review", "settled"})
 SECRET = "whsec_alone"
 KEY = "sk_test_alone"
-TIMEOUT_SECONDS = 2
+TIMEOUT_SECONDS = 1
 
 _CONFIG = """\
 instance = "alone.test"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
+import pytest_asyncio
 
 from refundwatch.api import models as m
 from refundwatch.api.client import ApiClient
@@ -21,11 +22,13 @@ from tests.staging import free_of_errors
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from tests.faults import FaultTable
 
-pytestmark = pytest.mark.xdist_group("heavy")
+pytestmark = [
+    pytest.mark.xdist_group("heavy"),
+    pytest.mark.asyncio(loop_scope="module"),
+]
 
 NOWHERE = {"stripe-uk": "http://127.0.0.1:9"}
 MIB = 1024 * 1024
@@ -149,9 +152,9 @@ class Watcher:
         assert self.longest_silence_seconds < 5
 
 
-@pytest.fixture
-async def system(tmp_path: Path) -> AsyncIterator[Alone]:
-    async with alone(tmp_path, NOWHERE) as found:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Alone]:
+    async with alone(tmp_path_factory.mktemp("hub"), NOWHERE) as found:
         yield found
 
 
@@ -162,10 +165,40 @@ async def change(system: Alone, count: int) -> None:
     )
 
 
-async def test_frames_that_no_watcher_sends_end_in_a_code(
+async def test_misbehaving_watchers_end_in_a_code_and_hold_up_nobody(
     system: Alone, faults: FaultTable
 ) -> None:
+    """How much is kept for one that never reads does not grow; then it is closed."""
     before = system.memory_mib()
+    watcher = Watcher(system)
+    async with watcher.watching(), contextlib.AsyncExitStack() as stack:
+        await change(system, 3000)
+        slow = [
+            await stack.enter_async_context(
+                connected(system, system.returns, "?since=0", buffer_bytes=4096)
+            )
+            for _ in range(20)
+        ]
+        flooding = [
+            await stack.enter_async_context(connected(system, system.returns))
+            for _ in range(5)
+        ]
+        pings = await asyncio.gather(*(_flood(line, 2) for line in flooding))
+        faults.add("F19", "ping flood", sum(pings))
+        await _utter_frames(system, faults)
+        await _end_a_token(system, faults)
+        await system.until(lambda: _slow_readers(system) >= len(slow), 20, "slow")
+        codes = {await line.end() for line in slow}
+        assert codes == {1013}
+        faults.add("F19", "slow reader", len(slow))
+        await change(system, 5)
+    grown = system.memory_mib() - before
+    assert grown < GROWTH_MIB, f"{grown:.0f} MiB more"
+    assert free_of_errors(system.folder) == []
+
+
+async def _utter_frames(system: Alone, faults: FaultTable) -> None:
+    """Send what no watcher sends: each ends in its code."""
     noise = {
         "text": (frame(TEXT, b"hello"), {1008}),
         "binary garbage": (frame(BINARY, os.urandom(5000)), {1003, 1008}),
@@ -186,48 +219,13 @@ async def test_frames_that_no_watcher_sends_end_in_a_code(
         "close without a code": (frame(CLOSE), {1000, 1005, None}),
         "random bytes": (bytes([0xFF]) + os.urandom(4096), {1002}),
     }
-    watcher = Watcher(system)
-    async with watcher.watching():
-        for what, (content, codes) in noise.items():
-            async with connected(system, system.returns) as line:
-                with contextlib.suppress(ConnectionError):
-                    await line.write(content)
-                code = await line.end()
-            assert code in codes, (what, code)
-            faults.add("F19", what, 1)
-        await change(system, 5)
-    assert system.memory_mib() - before < GROWTH_MIB
-    assert free_of_errors(system.folder) == []
-
-
-async def test_slow_readers_and_ping_floods_hold_up_nobody(
-    system: Alone, faults: FaultTable
-) -> None:
-    """Who never reads is closed; how much is kept for it does not grow."""
-    before = system.memory_mib()
-    watcher = Watcher(system)
-    async with watcher.watching(), contextlib.AsyncExitStack() as stack:
-        await change(system, 3000)
-        token = system.returns
-        slow = [
-            await stack.enter_async_context(
-                connected(system, token, "?since=0", buffer_bytes=4096)
-            )
-            for _ in range(20)
-        ]
-        flooding = [
-            await stack.enter_async_context(connected(system, token)) for _ in range(5)
-        ]
-        pings = await asyncio.gather(*(_flood(line, 4) for line in flooding))
-        faults.add("F19", "ping flood", sum(pings))
-        await system.until(lambda: _slow_readers(system) >= len(slow), 20, "slow")
-        codes = {await line.end() for line in slow}
-        assert codes == {1013}
-        faults.add("F19", "slow reader", len(slow))
-        await change(system, 5)
-    grown = system.memory_mib() - before
-    assert grown < GROWTH_MIB, f"{grown:.0f} MiB more"
-    assert free_of_errors(system.folder) == []
+    for what, (content, codes) in noise.items():
+        async with connected(system, system.returns) as line:
+            with contextlib.suppress(ConnectionError):
+                await line.write(content)
+            code = await line.end()
+        assert code in codes, (what, code)
+        faults.add("F19", what, 1)
 
 
 async def _flood(line: Line, seconds: float) -> int:
@@ -243,6 +241,30 @@ async def _flood(line: Line, seconds: float) -> int:
 
 def _slow_readers(system: Alone) -> float:
     return system.metric("refundwatch_feed_slow_readers_total")
+
+
+async def _end_a_token(system: Alone, faults: FaultTable) -> None:
+    """Revoke a token while it watches: within two seconds nothing more is told."""
+    times = 5
+    async with (
+        ApiClient(system.folder.server, system.admin) as admin,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        made = await hire(system.folder.server, system.admin, "person:vic", "viewer")
+        lines = [
+            await stack.enter_async_context(connected(system, made.secret))
+            for _ in range(times)
+        ]
+        await asyncio.sleep(0.5)
+        begin = time.monotonic()
+        await admin.call("tokens.revoke", m.TokenView, parts={"token": made.token.id})
+        codes = await asyncio.gather(*(line.end(5) for line in lines))
+        assert set(codes) == {1008}
+        assert time.monotonic() - begin < 3
+        faults.add("F19", "token revoked while open", times)
+        async with connected(system, made.secret) as late:
+            content = await late.loop.sock_recv(late.sock, 4096)
+            assert content.startswith(b"HTTP/1.1 401")
 
 
 async def test_storm_of_watchers_passes(system: Alone, faults: FaultTable) -> None:
@@ -280,32 +302,6 @@ async def _told_to_come_again(line: Line) -> bool:
     with contextlib.suppress(TimeoutError):
         return await line.end(1) == 1013
     return False
-
-
-async def test_token_that_ends_ends_its_feeds(
-    system: Alone, faults: FaultTable
-) -> None:
-    """Revoked or expired: within two seconds nothing more is told."""
-    times = 5
-    async with (
-        ApiClient(system.folder.server, system.admin) as admin,
-        contextlib.AsyncExitStack() as stack,
-    ):
-        made = await hire(system.folder.server, system.admin, "person:vic", "viewer")
-        lines = [
-            await stack.enter_async_context(connected(system, made.secret))
-            for _ in range(times)
-        ]
-        await asyncio.sleep(0.5)
-        begin = time.monotonic()
-        await admin.call("tokens.revoke", m.TokenView, parts={"token": made.token.id})
-        codes = await asyncio.gather(*(line.end(5) for line in lines))
-        assert set(codes) == {1008}
-        assert time.monotonic() - begin < 3
-        faults.add("F19", "token revoked while open", times)
-        async with connected(system, made.secret) as late:
-            content = await late.loop.sock_recv(late.sock, 4096)
-            assert content.startswith(b"HTTP/1.1 401")
 
 
 async def test_stranger_is_not_let_in(system: Alone, faults: FaultTable) -> None:
