@@ -8,13 +8,14 @@ middle of the bucket that holds the value of that rank: off by at most
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 LONGEST_MS: Final = 400 * 86_400_000
 """Durations above this (400 days) are counted in the last bucket."""
@@ -79,10 +80,14 @@ class Histogram:
 
         The rank is the smallest whole number of durations that makes up `percent`.
         """
-        rank = -(-self.count * percent // 100)
-        seen = 0
-        for bucket, count in self.counts:
-            seen += count
-            if seen >= rank:
-                return bucket_middle_ms(bucket)
-        return None
+        return self.percentiles_ms((percent,))[0]
+
+    def percentiles_ms(self, percents: Sequence[int]) -> tuple[float | None, ...]:
+        """Give several percentiles at once."""
+        upto = list(accumulate(count for _, count in self.counts))
+        if not upto:
+            return (None,) * len(percents)
+        ranks = (-(-upto[-1] * percent // 100) for percent in percents)
+        return tuple(
+            bucket_middle_ms(self.counts[bisect_left(upto, rank)][0]) for rank in ranks
+        )

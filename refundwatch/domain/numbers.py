@@ -163,7 +163,7 @@ def pieces(at: datetime, window: timedelta) -> tuple[Piece, ...]:
     for grain, coarser in ((Grain.MINUTE, Grain.HOUR), (Grain.HOUR, Grain.DAY)):
         if finest is Grain.HOUR and grain is Grain.MINUTE:
             continue
-        upto = _ceiling(start, coarser)
+        upto = ceiling(start, coarser)
         if start < upto:
             found.append(Piece(grain, start, min(upto, end)))
         if upto >= end:
@@ -172,7 +172,8 @@ def pieces(at: datetime, window: timedelta) -> tuple[Piece, ...]:
     return (*found, Piece(Grain.DAY, start, end))
 
 
-def _ceiling(moment: datetime, grain: Grain) -> datetime:
+def ceiling(moment: datetime, grain: Grain) -> datetime:
+    """Give the first full minute, hour or day (UTC) that is not before the moment."""
     full = floor(moment, grain)
     return full if full == moment else full + _LENGTH[grain]
 

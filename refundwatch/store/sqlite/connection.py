@@ -10,7 +10,7 @@ import fcntl
 import os
 import sqlite3
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import aiosqlite
 
@@ -160,6 +160,15 @@ class InstanceLock:
             os.close(opened)
 
 
+class ReadingConnection(sqlite3.Connection):
+    """A connection that keeps what an answer worked out for the next question."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        """Connect, with nothing kept."""
+        super().__init__(*arguments, **options)
+        self.kept: dict[object, object] = {}
+
+
 class Reader(aiosqlite.Connection):
     """A read-only connection in a thread of its own."""
 
@@ -199,6 +208,7 @@ async def open_reader(path: Path) -> Reader:
             isolation_level=None,
             check_same_thread=False,
             cached_statements=_CACHED_STATEMENTS,
+            factory=ReadingConnection,
         )
         connection.row_factory = sqlite3.Row
         connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")

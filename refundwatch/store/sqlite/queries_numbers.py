@@ -6,8 +6,7 @@ currencies and codes there are, never on how many refunds.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from collections import defaultdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -22,9 +21,11 @@ from refundwatch.store.contract import (
 )
 from refundwatch.store.rows import micros
 from refundwatch.store.sql import named_queries
+from refundwatch.store.sqlite.queries_recent import Sums, recent
 from refundwatch.store.sqlite.registry import Reading, question
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Iterator, Mapping
 
 _SQL = named_queries("sqlite", "rollups")
@@ -43,25 +44,6 @@ def count_states(reading: Reading, _: CountStates) -> Mapping[RefundState, int]:
     return {state: counts.get(state, 0) for state in RefundState}
 
 
-@dataclass(slots=True)
-class _Sums:
-    """What was counted for one connection and currency within the window."""
-
-    totals: Counter[Measure] = field(default_factory=Counter)
-    codes: Counter[str] = field(default_factory=Counter)
-    buckets: defaultdict[Measure, Counter[int]] = field(
-        default_factory=lambda: defaultdict(Counter)
-    )
-
-    def add(self, measure: Measure, code: str, bucket: int, amount: int) -> None:
-        if measure in STAGES:
-            self.buckets[measure][bucket] += amount
-            return
-        self.totals[measure] += amount
-        if code:
-            self.codes[code] += amount
-
-
 @question(GetNumbers)
 def get_numbers(reading: Reading, query: GetNumbers) -> tuple[ThreeNumbers, ...]:
     """Give the numbers of every configured connection, then of all together.
@@ -71,6 +53,10 @@ def get_numbers(reading: Reading, query: GetNumbers) -> tuple[ThreeNumbers, ...]
     bears the account's name. With `by_currency` each row is followed by one for every
     currency seen in it; uptime has no currency and is repeated there.
     """
+    if not query.by_currency:
+        with recent(reading, query.at, _window(query)) as kept:
+            if kept is not None:
+                return _of_kept(_Names(reading), kept, query.window_seconds)
     sums = _summed(reading, query)
     return tuple(
         _numbers(connection, currency, counted, query.window_seconds)
@@ -80,25 +66,43 @@ def get_numbers(reading: Reading, query: GetNumbers) -> tuple[ThreeNumbers, ...]
     )
 
 
+def _of_kept(
+    names: _Names, kept: Mapping[str, Sums], window_seconds: int
+) -> tuple[ThreeNumbers, ...]:
+    sums = {connection: Sums() for connection in names.connections}
+    every = Sums()
+    for subject, counted in kept.items():
+        if counted.is_empty():
+            continue
+        own = sums.setdefault(names.of(subject), Sums())
+        own.merge(counted)
+        every.merge(counted)
+    sums[EVERYWHERE] = every
+    return tuple(
+        _numbers(connection, None, counted, window_seconds)
+        for connection, counted in sums.items()
+    )
+
+
 def _summed(
     reading: Reading, query: GetNumbers
-) -> Mapping[str, Mapping[str | None, _Sums]]:
+) -> Mapping[str, Mapping[str | None, Sums]]:
     names = _Names(reading)
-    sums: dict[str, dict[str | None, _Sums]] = {
-        connection: {None: _Sums()} for connection in names.connections
+    sums: dict[str, dict[str | None, Sums]] = {
+        connection: {None: Sums()} for connection in names.connections
     }
-    every: dict[str | None, _Sums] = {None: _Sums()}
+    every: dict[str | None, Sums] = {None: Sums()}
     for subject, currency, measure, code, bucket, amount in _tallies(reading, query):
-        own = sums.setdefault(names.of(subject), {None: _Sums()})
+        own = sums.setdefault(names.of(subject), {None: Sums()})
         for rows in (own, every):
             rows[None].add(measure, code, bucket, amount)
             if currency != _NO_CURRENCY:
-                rows.setdefault(currency, _Sums()).add(measure, code, bucket, amount)
+                rows.setdefault(currency, Sums()).add(measure, code, bucket, amount)
     sums[EVERYWHERE] = every
     return {name: _with_uptime(rows) for name, rows in sums.items()}
 
 
-def _with_uptime(rows: dict[str | None, _Sums]) -> Mapping[str | None, _Sums]:
+def _with_uptime(rows: dict[str | None, Sums]) -> Mapping[str | None, Sums]:
     for currency, counted in rows.items():
         if currency is not None:
             for measure in (Measure.OBSERVED, Measure.DOWN):
@@ -129,16 +133,20 @@ class _Names:
 def _tallies(
     reading: Reading, query: GetNumbers
 ) -> Iterator[tuple[str, str, Measure, str, int, int]]:
-    seconds = min(max(query.window_seconds, 1), LONGEST_WINDOW_SECONDS)
-    for piece in pieces(query.at, timedelta(seconds=seconds)):
+    for piece in pieces(query.at, _window(query)):
         values = (piece.grain.value, micros(piece.start), micros(piece.end))
         for row in reading.connection.execute(_SQL["sum_tallies"], values):
             subject, currency, measure, code, bucket, amount = row
             yield subject, currency, Measure(measure), code, bucket, amount
 
 
+def _window(query: GetNumbers) -> timedelta:
+    seconds = min(max(query.window_seconds, 1), LONGEST_WINDOW_SECONDS)
+    return timedelta(seconds=seconds)
+
+
 def _numbers(
-    connection: str, currency: str | None, counted: _Sums, window_seconds: int
+    connection: str, currency: str | None, counted: Sums, window_seconds: int
 ) -> ThreeNumbers:
     totals = counted.totals
     succeeded, declined = totals[Measure.SUCCEEDED], totals[Measure.DECLINED]
@@ -163,13 +171,9 @@ def _numbers(
 
 
 def _percentiles(buckets: Counter[int]) -> Percentiles:
-    histogram = Histogram.of_buckets(buckets.items())
-    return Percentiles(
-        count=histogram.count,
-        p50=_seconds(histogram.percentile_ms(50)),
-        p95=_seconds(histogram.percentile_ms(95)),
-        p99=_seconds(histogram.percentile_ms(99)),
-    )
+    histogram = Histogram(tuple(sorted(buckets.items())))
+    p50, p95, p99 = map(_seconds, histogram.percentiles_ms((50, 95, 99)))
+    return Percentiles(histogram.count, p50, p95, p99)
 
 
 def _seconds(milliseconds: float | None) -> float | None:

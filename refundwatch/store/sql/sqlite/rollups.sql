@@ -28,5 +28,14 @@ FROM tally
 WHERE grain = ? AND starts_at >= ? AND starts_at < ?
 GROUP BY subject, currency, measure, code, bucket
 
+-- name: sum_subjects
+SELECT subject, measure, code, bucket, sum(amount) AS amount
+FROM tally
+WHERE grain = ? AND starts_at >= ? AND starts_at < ?
+GROUP BY subject, measure, code, bucket
+
+-- name: observation_gap
+SELECT observation_gap_us FROM house
+
 -- name: configured_connections
 SELECT id, account FROM connection WHERE configured = 1 ORDER BY account, position
