@@ -259,18 +259,20 @@ class Honest:
             self.failed.append(repr(error))
         self.slowest_seconds = max(self.slowest_seconds, time.monotonic() - begin)
 
-    async def _run(self) -> None:
-        while True:
+    async def _run(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
             await self.once()
             await asyncio.sleep(0.1)
 
     @contextlib.asynccontextmanager
     async def meanwhile(self) -> AsyncIterator[None]:
         """Go on delivering as long as the block runs, and once more after it."""
-        running = asyncio.create_task(self._run())
+        stop = asyncio.Event()
+        running = asyncio.create_task(self._run(stop))
         try:
             yield
         finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+            # Never in the middle: what was stored is to be counted.
+            stop.set()
+            await running
         await self.once()
