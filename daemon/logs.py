@@ -1,13 +1,16 @@
 """Structured logs on stderr: an event name and fields, JSON or text.
 
-Invariant: a field whose name speaks of a secret is never written, whatever it holds.
+Invariant: a field whose name speaks of a secret is never written, whatever it holds;
+and a log that cannot be written (its disk is full, its reader has gone) stops nothing.
 """
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
-from typing import TYPE_CHECKING, Final
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, TextIO, cast
 
 import structlog
 
@@ -55,6 +58,26 @@ class StructLog:
         self._logger.warning(name, **fields)
 
 
+class Unfailing(io.TextIOBase):
+    """A stream for a log: what cannot be written is left out."""
+
+    def __init__(self, stream: TextIO) -> None:
+        """Write to this stream."""
+        super().__init__()
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write if that is possible."""
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Hand on what was written if that is possible."""
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+
 def open_log(
     level: str, form: str, monotonic: Callable[[], float] | None = None
 ) -> StructLog:
@@ -74,7 +97,9 @@ def open_log(
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(
+            file=cast("TextIO", Unfailing(sys.stderr))
+        ),
         cache_logger_on_first_use=False,
     )
     logger: FilteringBoundLogger = structlog.get_logger()
