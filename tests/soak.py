@@ -56,6 +56,7 @@ class Found:
     most_waiting: Counter[str] = field(default_factory=Counter)
     answers: Counter[int | None] = field(default_factory=Counter)
     requested: int = 0
+    unreachable: int = 0
     changes: int = 0
     late: int = 0
     cost: Cost | None = None
@@ -76,6 +77,7 @@ class Found:
         lines = [
             f"{self.seconds:.0f} s, {webhooks:.0f} webhooks/s, {refunds:.0f} refunds/s",
             f"not answered 200: {others or 'none'}; left out as too late: {self.late}",
+            f"requests answered too late: {self.unreachable}",
             f"changes followed: {self.changes}",
             f"RSS in MiB: start {start:.0f}, middle {middle:.0f}, end {end:.0f}",
             f"{'queue':<24}{'most':>10}{'bound':>10}",
@@ -142,8 +144,14 @@ class Load:
         async with self.system.client(self.system.crew.returns) as client:
             tally = self.system.stage.tally
             returns = Returns(client, self.system.sandbox, 5, tally)
-            await returns.run(rate, self.stop)
+            while not self.stop.is_set():
+                try:
+                    await returns.run(rate, self.stop)
+                except ApiUnreachable:
+                    # A machine that is too busy answers too late; it is counted.
+                    tally.unreachable += 1
             self.found.requested = sum(tally.requested.values())
+            self.found.unreachable = tally.unreachable
 
     async def follow(self) -> None:
         """Watch the feed as a dashboard would."""
