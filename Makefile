@@ -54,13 +54,12 @@ MINUTES ?= 30
 soak: $(READY)
 	$(BIN)/python -m tests.soak --minutes $(MINUTES)
 
-# Atheris is no part of the lock: it is not built for every system that we run on.
 SECONDS ?= 20
 EXAMPLES ?= 200
 fuzz: $(READY)
 	$(BIN)/python -m tests.fuzz.api_run --examples $(EXAMPLES)
 	$(BIN)/python -m pytest -n 2 tests/fuzz --hypothesis-profile=long
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'atheris>=3,<4'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[fuzz]'
 	$(BIN)/python -m tests.fuzz.atheris_readers --seconds $(SECONDS)
 
 # Neither header nor index lines: a lock names releases and hashes, never an address.

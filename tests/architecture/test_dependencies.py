@@ -52,7 +52,7 @@ def imported(folder: str) -> set[str]:
         ("refundwatch", ()),
         ("daemon", ("daemon", "uvloop")),
         ("tui", ("tui",)),
-        ("tests", ("daemon", "tui", "dev")),
+        ("tests", ("daemon", "tui", "dev", "fuzz")),
     ],
 )
 def test_what_is_imported_is_declared(folder: str, extras: tuple[str, ...]) -> None:
