@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from refundwatch.domain.intake import PaymentBalance
@@ -16,7 +18,7 @@ from refundwatch.errors import InvariantBroken
 from refundwatch.store.contract import InvoiceShare, PaymentRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from typing import TypeAlias
 
     SqlValue: TypeAlias = "int | str | bytes | None"
@@ -43,12 +45,28 @@ _FLAGS: Final = frozenset(
 REFUND_COLUMNS: Final = tuple(field.name for field in fields(Refund))
 """Every field of a refund is a column of the same name."""
 
+_fields: Final = attrgetter(*REFUND_COLUMNS)
+_TIME_PLACES: Final = tuple(map(REFUND_COLUMNS.index, sorted(_TIMES)))
+_FLAG_PLACES: Final = tuple(map(REFUND_COLUMNS.index, sorted(_FLAGS)))
+_STATE_PLACE: Final = REFUND_COLUMNS.index("state")
+_BOOKING_PLACE: Final = REFUND_COLUMNS.index("booking")
+_STATES: Final = {state.value: state for state in RefundState}
+_BOOKINGS: Final = {booking.value: booking for booking in Booking}
+
 
 class Row(Protocol):
     """A row that gives its columns by name."""
 
     def __getitem__(self, name: str, /) -> Any:
         """Give one column."""
+        ...
+
+    def __iter__(self) -> Iterator[Any]:
+        """Give every column in its order."""
+        ...
+
+    def keys(self) -> Iterable[str]:
+        """Name the columns in their order."""
         ...
 
 
@@ -101,23 +119,27 @@ def refund_columns(refund: Refund) -> dict[str, SqlValue]:
 
 def changed_columns(before: Refund, after: Refund) -> dict[str, SqlValue]:
     """Write the fields that differ, by column."""
-    return {
-        name: column_value(name, getattr(after, name))
-        for name in REFUND_COLUMNS
-        if getattr(before, name) != getattr(after, name)
-    }
+    fields_of = zip(REFUND_COLUMNS, _fields(before), _fields(after), strict=True)
+    return {name: column_value(name, new) for name, old, new in fields_of if old != new}
 
 
 def refund_from_row(row: Row) -> Refund:
     """Read a refund from a row that has all of `REFUND_COLUMNS`."""
-    values: dict[str, Any] = {name: row[name] for name in REFUND_COLUMNS}
-    for name in _TIMES:
-        values[name] = optional_moment(values[name])
-    for name in _FLAGS:
-        values[name] = bool(values[name])
-    values["state"] = RefundState(values["state"])
-    values["booking"] = Booking(values["booking"])
-    return Refund(**values)
+    values: list[Any] = list(_picked(tuple(row.keys()))(tuple(row)))
+    for place in _TIME_PLACES:
+        if values[place] is not None:
+            values[place] = _EPOCH + timedelta(microseconds=values[place])
+    for place in _FLAG_PLACES:
+        values[place] = values[place] != 0
+    values[_STATE_PLACE] = _STATES[values[_STATE_PLACE]]
+    values[_BOOKING_PLACE] = _BOOKINGS[values[_BOOKING_PLACE]]
+    return Refund(*values)
+
+
+@cache
+def _picked(names: tuple[str, ...]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+    """Find the fields by their places: by name each costs a walk over all of them."""
+    return itemgetter(*(names.index(name) for name in REFUND_COLUMNS))
 
 
 def balance_from_row(row: Row) -> PaymentBalance:

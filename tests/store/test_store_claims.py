@@ -294,7 +294,7 @@ async def test_the_one_statement_guards_by_itself(
     store._connection.execute(change, names)
     before = dump(store)
     guard = named_queries("sqlite", "claims")["claim"]
-    values = {"refund": refund.id, "revision": 1, "connection": MAIN}
+    values = {"refund": refund.id, "revision": 1, "connection": MAIN, "at": 0}
     touched = store._connection.execute(guard, values).fetchall()
     assert len(touched) == (0 if change else 1)
     assert (dump(store) == before) is bool(change)

@@ -93,6 +93,7 @@ def save_applied(
     data: Mapping[str, JsonValue],
     *,
     guarded: bool = False,
+    written: frozenset[str] = frozenset(),
 ) -> int | None:
     """Write what an event did; give its entry's sequence, None for nothing."""
     if not applied.changed:
@@ -107,7 +108,7 @@ def save_applied(
     seq = tx.append(
         at, applied.kind, actor, after.id, {**entry_data(applied, freeze), **data}
     )
-    _write_refund(tx, applied, seq, at)
+    _write_refund(tx, applied, seq, at, written)
     if after.generation != applied.before.generation:
         add_generation(tx, after, at)
     rollups.on_applied(tx, applied, at)
@@ -199,9 +200,13 @@ def _book(tx: Transaction, applied: Applied, at: datetime) -> str | None:
     return freeze if payment.frozen is None else None
 
 
-def _write_refund(tx: Transaction, applied: Applied, seq: int, at: datetime) -> None:
+def _write_refund(
+    tx: Transaction, applied: Applied, seq: int, at: datetime, written: frozenset[str]
+) -> None:
     before, after = applied.before, applied.after
     columns = changed_columns(before, after)
+    if written:
+        columns = {name: it for name, it in columns.items() if name not in written}
     columns["seq"] = seq
     columns["updated_at"] = micros(at)
     if before.state is S.AWAITING_APPROVAL and after.state is S.QUEUED:

@@ -46,11 +46,10 @@ def approvals_needed(tx: Transaction, refund: Refund, policy: Policy) -> int:
         "refund": refund.id,
         "at": micros(refund.created_at),
     }
-    earlier = tx.one(_SQL["earlier_sum"], values)
-    external = tx.one(_SQL["external"], (refund.payment_id,))
-    standing = (earlier["amount_minor"] if earlier else 0) + (
-        external["external_minor"] if external else 0
-    )
+    row = tx.one(_SQL["earlier_sum"], values)
+    standing = 0
+    if row is not None:
+        standing = row["amount_minor"] + (row["external_minor"] or 0)
     needed = required_approvals(
         policy.bands, refund.currency, standing + refund.amount_minor
     )

@@ -39,11 +39,11 @@ from refundwatch.store.rows import (
 from refundwatch.store.sql import named_queries
 from refundwatch.store.sqlite.alarms import open_alarm
 from refundwatch.store.sqlite.approvals import approvals_needed, creators_and_editors
-from refundwatch.store.sqlite.registry import Reading, question, unit
+from refundwatch.store.sqlite.registry import Reading, joined_unit, question
 from refundwatch.store.sqlite.statements import content_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from refundwatch.domain.canonical import JsonValue
@@ -55,10 +55,31 @@ _SQL = named_queries("sqlite", "claims")
 S = RefundState
 
 ALARM_APPROVALS: Final = "refund_approvals_invalid"
+_CLAIMED: Final = frozenset(
+    {
+        "state",
+        "fence",
+        "connection",
+        "attempts",
+        "first_sent_at",
+        "last_sent_at",
+        "due_at",
+        "negative_lookup_at",
+    }
+)
+"""What the statement that claims writes by itself: an index is touched once."""
+
 _BEGINNING: Final = -(2**62)
 
 
-@unit(ClaimRefund)
+@joined_unit(ClaimRefund)
+def _claim_all(
+    tx: Transaction, commands: Sequence[ClaimRefund]
+) -> list[Claimed | ClaimLost]:
+    with tx.gathering():
+        return [_claim(tx, command) for command in commands]
+
+
 def _claim(tx: Transaction, command: ClaimRefund) -> Claimed | ClaimLost:
     refund = tx.load_refund(command.refund_id)
     lost = _obstacle(tx, refund, command)
@@ -68,10 +89,11 @@ def _claim(tx: Transaction, command: ClaimRefund) -> Claimed | ClaimLost:
     if missing:
         _void_approvals(tx, refund, command, missing)
         return ClaimLost("approvals_invalid")
-    request = _stored_request(tx, refund) or command.request
+    stored = _stored_request(tx, refund)
+    request = stored or command.request
     if request is None:
         return ClaimLost("request_missing")
-    return _open(tx, refund, command, request)
+    return _open(tx, refund, command, request, is_new=stored is None)
 
 
 def _obstacle(tx: Transaction, refund: Refund, command: ClaimRefund) -> str | None:
@@ -86,10 +108,19 @@ def _obstacle(tx: Transaction, refund: Refund, command: ClaimRefund) -> str | No
         return "payment_frozen"
     if tx.one(_SQL["in_flight_beside"], (refund.payment_id, refund.id)) is not None:
         return "payment_busy"
-    path = tx.one(_SQL["connection"], (command.connection,))
+    path = _path(tx, command.connection)
     if path is None or not path["configured"] or path["account"] != refund.account:
         return "connection_unknown"
     return "connection_paused" if path["paused"] is not None else None
+
+
+def _path(tx: Transaction, connection: str) -> Row | None:
+    """Look a connection up; claims that gather look once."""
+    if tx.sheaf is None:
+        return tx.one(_SQL["connection"], (connection,))
+    if connection not in tx.sheaf.paths:
+        tx.sheaf.paths[connection] = tx.one(_SQL["connection"], (connection,))
+    return tx.sheaf.paths[connection]
 
 
 # --- approvals --------------------------------------------------------------------
@@ -159,13 +190,19 @@ def _void_approvals(
 
 
 def _open(
-    tx: Transaction, refund: Refund, command: ClaimRefund, request: StoredRequest
+    tx: Transaction,
+    refund: Refund,
+    command: ClaimRefund,
+    request: StoredRequest,
+    *,
+    is_new: bool,
 ) -> Claimed | ClaimLost:
     applied = tx.apply_event(refund, ev.Claimed(command.connection), command.at)
     values: dict[str, SqlValue] = {
         "refund": refund.id,
         "revision": command.revision,
         "connection": command.connection,
+        "at": micros(command.at),
     }
     row = tx.one(_SQL["claim"], values)
     if row is None:
@@ -174,7 +211,7 @@ def _open(
     if (row["fence"], row["amount_minor"]) != (after.fence, after.amount_minor):
         raise InvariantBroken(f"{refund.id} was claimed as another one.")
     digest = sha256(request.body).hexdigest()
-    if tx.one(_SQL["stored_request"], (after.id, after.generation)) is None:
+    if is_new:
         _store_request(tx, after, request, digest, command.at)
     _open_attempt(tx, after, command, digest)
     data: dict[str, JsonValue] = {
@@ -182,7 +219,7 @@ def _open(
         "body_sha256": digest,
         "policy_version": command.policy.version,
     }
-    tx.save_applied(applied, command.at, SYSTEM.id, data)
+    tx.save_applied(applied, command.at, SYSTEM.id, data, written=_CLAIMED)
     return Claimed(after, request)
 
 
@@ -199,7 +236,7 @@ def _open_attempt(
         micros(command.at),
         micros(command.lease_until),
     )
-    tx.change(_SQL["open_attempt"], values)
+    tx.put(_SQL["open_attempt"], values)
 
 
 def _store_request(
@@ -214,18 +251,18 @@ def _store_request(
     def sealed(column: str, plain: bytes) -> bytes:
         return tx.sealer.seal("stored_request", key, column, plain)
 
-    values: dict[str, SqlValue] = {
-        "refund": refund.id,
-        "generation": refund.generation,
-        "operation": request.operation,
-        "method": request.method,
-        "target": sealed("target", request.target.encode("utf-8")),
-        "headers": sealed("headers", canonical_bytes(request.headers)),
-        "body": sealed("body", request.body),
-        "body_sha256": digest,
-        "at": micros(at),
-    }
-    tx.change(_SQL["store_request"], values)
+    values: tuple[SqlValue, ...] = (
+        refund.id,
+        refund.generation,
+        request.operation,
+        request.method,
+        sealed("target", request.target.encode("utf-8")),
+        sealed("headers", canonical_bytes(request.headers)),
+        sealed("body", request.body),
+        digest,
+        micros(at),
+    )
+    tx.put(_SQL["store_request"], values)
 
 
 def _stored_request(tx: Transaction, refund: Refund) -> StoredRequest | None:

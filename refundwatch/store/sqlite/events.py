@@ -29,11 +29,11 @@ from refundwatch.store.sqlite.outside import (
     freeze_and_hold,
     over_captured,
 )
-from refundwatch.store.sqlite.registry import unit
+from refundwatch.store.sqlite.registry import joined_unit, unit
 from refundwatch.store.sqlite.sound import sound_call, sound_event
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from refundwatch.domain.canonical import JsonValue
@@ -52,7 +52,12 @@ ALARM_DISPUTED: Final = "payment_disputed"
 ALARM_CURRENCY: Final = "payment_currency_mismatch"
 
 
-@unit(ApplyEvent)
+@joined_unit(ApplyEvent)
+def _apply_all(tx: Transaction, commands: Sequence[ApplyEvent]) -> list[Applied]:
+    with tx.gathering():
+        return [_apply_event(tx, command) for command in commands]
+
+
 def _apply_event(tx: Transaction, command: ApplyEvent) -> Applied:
     refund = tx.load_refund(command.refund_id)
     return bring(tx, refund, command.event, command.at, call=command.call)

@@ -7,7 +7,9 @@ itself at the next answer that proves them good.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from refundwatch.domain.health import (
@@ -61,27 +63,58 @@ def record_call(
     A connection that is not known (its configuration is gone) is passed over: what
     the call brought must not be lost with it.
     """
-    row = tx.one(_SQL["connection"], (call.connection,))
-    if row is None:
+    standing = _standing(tx, call.connection)
+    if standing is None:
         return
-    tx.change(_SQL["add_call"], _call_columns(call, refund_id))
-    state = _state_of(row)
+    tx.put(_SQL["add_call"], _call_columns(call, refund_id))
+    state, gap = standing.state, standing.gap
     failure = call.outcome if call.outcome in FAILING_OUTCOMES else None
     ended_at = call.started_at + timedelta(milliseconds=call.duration_ms)
-    gap = timedelta(microseconds=row["observation_gap_us"])
     seen = observe(state, Observation(ended_at, failure), gap)
     since = state.last_failure_at
     if since is not None and since > ended_at + gap:
         # The clock was set back meanwhile: no call could begin after that refusal.
         since = None
-    paused = _pause_after(row["paused"], since, call)
-    _save(tx, call.connection, seen.state, paused)
+    paused = _pause_after(standing.paused, since, call)
+    _stand(tx, call.connection, _Standing(seen.state, paused, gap))
     _count(tx, call.connection, seen)
     _follow_outage(tx, call, seen, at)
-    if paused != row["paused"]:
+    if paused != standing.paused:
         _follow_pause(tx, call.connection, paused, at)
-    if paused != row["paused"] or seen.state.health is not state.health:
+    if paused != standing.paused or seen.state.health is not state.health:
         tx.health_changed()
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """How a connection stands: its health, its pause, and the gap of its house."""
+
+    state: HealthState
+    paused: str | None
+    gap: timedelta
+
+
+def _standing(tx: Transaction, connection: str) -> _Standing | None:
+    """Give how a connection stands, as the calls before this one left it."""
+    known = tx.sheaf.standings.get(connection) if tx.sheaf is not None else None
+    if isinstance(known, _Standing):
+        return known
+    row = tx.one(_SQL["connection"], (connection,))
+    if row is None:
+        return None
+    gap = timedelta(microseconds=row["observation_gap_us"])
+    return _Standing(_state_of(row), row["paused"], gap)
+
+
+def _stand(tx: Transaction, connection: str, standing: _Standing) -> None:
+    """Save how a connection stands; of calls that gather, only the last says it."""
+    if tx.sheaf is None:
+        _save(tx, connection, standing.state, standing.paused)
+        return
+    tx.sheaf.standings[connection] = standing
+    tx.sheaf.saves[connection] = partial(
+        _save, tx, connection, standing.state, standing.paused
+    )
 
 
 def _call_columns(call: CallRecord, refund_id: str | None) -> tuple[SqlValue, ...]:

@@ -40,11 +40,12 @@ class NewEntry:
 class Journal:
     """Appends entries; `mark` and `rewind` go with savepoints."""
 
-    __slots__ = ("_connection", "_next", "_prev")
+    __slots__ = ("_connection", "_held", "_next", "_prev")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         """Continue behind the newest committed entry."""
         self._connection = connection
+        self._held: list[tuple[SqlValue, ...]] | None = None
         self._next, self._prev = 0, FIRST_PREV
         row = connection.execute(_SQL["newest"]).fetchone()
         if row is not None:
@@ -85,8 +86,20 @@ class Journal:
             prev = leaf_hash(entry)
             rows.append((seq, entry, prev, micros(new.at), *about[1:]))
             seq += 1
-        change_all(self._connection, _SQL["append"], rows)
+        if self._held is None:
+            change_all(self._connection, _SQL["append"], rows)
+        else:
+            self._held += rows
         self._next, self._prev = seq, prev
+
+    def hold(self) -> None:
+        """Let entries have their places, and write them with `release`."""
+        self._held = []
+
+    def release(self) -> None:
+        """Write the entries that were held, in as few statements as that takes."""
+        held, self._held = self._held or [], None
+        change_all(self._connection, _SQL["append"], held)
 
     def mark(self) -> tuple[int, bytes]:
         """Remember the place before a unit of work."""
@@ -94,4 +107,5 @@ class Journal:
 
     def rewind(self, mark: tuple[int, bytes]) -> None:
         """Return to the place before a unit that was rolled back."""
+        self._held = None
         self._next, self._prev = mark

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from refundwatch.domain.health import Span
     from refundwatch.domain.refund import Refund
     from refundwatch.domain.transition import Applied
+    from refundwatch.store.sqlite.sheaf import Sheaf
     from refundwatch.store.sqlite.transaction import Transaction
 
 _SQL = named_queries("sqlite", "rollups")
@@ -62,15 +63,34 @@ def on_observed(
 
 
 def _enter_state(tx: Transaction, refund: Refund) -> None:
-    values = (refund.account, refund.connection or "", refund.state.value)
-    tx.change(_SQL["enter_state"], values)
+    key = (refund.account, refund.connection or "", refund.state.value)
+    if tx.sheaf is None:
+        tx.change(_SQL["enter_state"], key)
+    else:
+        tx.sheaf.states[key] += 1
 
 
 def _leave_state(tx: Transaction, refund: Refund) -> None:
     # Where nothing was counted nothing is taken off: a wrong count may be looked at
     # later, but it must never stop the move of a refund.
-    values = (refund.account, refund.connection or "", refund.state.value)
-    tx.change(_SQL["leave_state"], values)
+    key = (refund.account, refund.connection or "", refund.state.value)
+    if tx.sheaf is None:
+        tx.change(_SQL["leave_state"], key)
+    else:
+        tx.sheaf.states[key] -= 1
+
+
+def settle(tx: Transaction, sheaf: Sheaf) -> None:
+    """Write the sums that units gathered."""
+    for key, by in sheaf.states.items():
+        if by > 0:
+            tx.change(_SQL["enter_states"], (*key, by))
+        elif by < 0:
+            tx.change(_SQL["leave_states"], (-by, *key))
+    tallies = [(*key, amount) for key, amount in sheaf.tallies.items()]
+    tx.change_all(_SQL["add_tally"], tallies)
+    if sheaf.tallied_at is not None:
+        tx.change(_SQL["drop_minutes"], (micros(sheaf.tallied_at - KEEP_MINUTES),))
 
 
 def _add(
@@ -83,7 +103,10 @@ def _add(
         start = floor(at, grain)
         for tally in found:
             _add_to(tx, grain, start, subject, refund.currency, tally)
-    tx.change(_SQL["drop_minutes"], (micros(at - KEEP_MINUTES),))
+    if tx.sheaf is None:
+        tx.change(_SQL["drop_minutes"], (micros(at - KEEP_MINUTES),))
+    else:
+        tx.sheaf.tallied_at = at
 
 
 def _add_to(  # noqa: PLR0917 - the parts of a sum's key
@@ -94,7 +117,7 @@ def _add_to(  # noqa: PLR0917 - the parts of a sum's key
     currency: str,
     tally: Tally,
 ) -> None:
-    values = (
+    key = (
         grain.value,
         micros(start),
         subject,
@@ -102,6 +125,8 @@ def _add_to(  # noqa: PLR0917 - the parts of a sum's key
         tally.measure.value,
         tally.code,
         tally.bucket,
-        tally.amount,
     )
-    tx.change(_SQL["add_tally"], values)
+    if tx.sheaf is None:
+        tx.change(_SQL["add_tally"], (*key, tally.amount))
+    else:
+        tx.sheaf.tallies[key] += tally.amount

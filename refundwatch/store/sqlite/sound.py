@@ -66,8 +66,9 @@ def sound_evidence(evidence: Evidence) -> Evidence:
 def sound_event(event: RefundEvent) -> RefundEvent:
     """Make the texts of an event sound that come from outside."""
     match event:
-        case GatewayWord():
-            return replace(event, evidence=sound_evidence(event.evidence))
+        case GatewayWord(evidence=evidence):
+            checked = sound_evidence(evidence)
+            return event if checked is evidence else replace(event, evidence=checked)
         case NotExecuted() | Unanswered():
             return replace(event, reason=sound(event.reason))
         case Refusal():
@@ -103,6 +104,8 @@ def _texts(item: DeliveryItem) -> list[str | None]:
 
 def sound_call(call: CallRecord) -> CallRecord:
     """Make the texts of an exchange sound."""
+    if all(map(_is_sound, (call.operation, call.error, call.version_answered))):
+        return call
     return replace(
         call,
         operation=sound(call.operation),

@@ -6,6 +6,7 @@ appended and touched stands or falls together, by the savepoint around it.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from refundwatch.errors import InvariantBroken, PaymentUnknown, RefundUnknown
@@ -16,12 +17,13 @@ from refundwatch.store.rows import (
     refund_from_row,
 )
 from refundwatch.store.sql import named_queries
-from refundwatch.store.sqlite import applying
+from refundwatch.store.sqlite import applying, rollups
 from refundwatch.store.sqlite.many import change_all, every_of
+from refundwatch.store.sqlite.sheaf import Sheaf
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from refundwatch.domain.canonical import JsonValue
@@ -47,6 +49,7 @@ class Transaction:
         "entropy",
         "health",
         "sealer",
+        "sheaf",
         "touched",
     )
 
@@ -64,6 +67,7 @@ class Transaction:
         self.touched: set[str] = set()
         self.health = False
         self.discarded = False
+        self.sheaf: Sheaf | None = None
         self._journal = journal
         self._instance: str | None = None
 
@@ -113,6 +117,29 @@ class Transaction:
     def append_all(self, entries: Iterable[NewEntry]) -> None:
         """Append audit entries in their order."""
         self._journal.append_all(entries)
+
+    def put(self, sql: str, row: tuple[SqlValue, ...]) -> None:
+        """Insert a row by `INSERT … VALUES (?, …)`, with others where units gather."""
+        if self.sheaf is None:
+            self.change(sql, row)
+        else:
+            self.sheaf.put(sql, row)
+
+    @contextmanager
+    def gathering(self) -> Iterator[None]:
+        """Gather what the units within may write together, and write it at the end.
+
+        Where they fail nothing is written: their savepoint is rolled back.
+        """
+        sheaf = self.sheaf = Sheaf()
+        self._journal.hold()
+        yield
+        self.sheaf = None
+        self._journal.release()
+        sheaf.write(self.connection)
+        rollups.settle(self, sheaf)
+        for save in sheaf.saves.values():
+            save()
 
     def append(
         self,
@@ -202,19 +229,20 @@ class Transaction:
         data: Mapping[str, JsonValue] | None = None,
         *,
         guarded: bool = False,
+        written: frozenset[str] = frozenset(),
     ) -> int | None:
         """Write what an event did, with all that follows; None when it did nothing.
 
         Written in this order: the payment's amounts and freeze, the audit entry
         (before, after, codes, and `data`), the refund's row, its rollups, alarms.
         `guarded` is for what somebody asks for, never for what is a fact: the payment
-        must hold what is added.
+        must hold what is added. `written` names columns that have their value already.
 
         Raises:
             AmountExceedsRefundable: guarded, and it does not.
         """
         return applying.save_applied(
-            self, applied, at, actor, data or {}, guarded=guarded
+            self, applied, at, actor, data or {}, guarded=guarded, written=written
         )
 
     def freeze_payment(

@@ -1,5 +1,13 @@
 -- name: claim
-UPDATE refund SET state = 'sending', fence = fence + 1, connection = :connection
+UPDATE refund SET
+    state = 'sending',
+    fence = fence + 1,
+    connection = :connection,
+    attempts = attempts + 1,
+    first_sent_at = coalesce(first_sent_at, :at),
+    last_sent_at = :at,
+    due_at = NULL,
+    negative_lookup_at = NULL
 WHERE id = :refund
   AND state IN ('queued', 'unknown')
   AND revision = :revision
@@ -39,8 +47,7 @@ SELECT * FROM stored_request WHERE refund_id = ? AND generation = ?
 INSERT INTO stored_request
     (refund_id, generation, operation, method, target, headers, body, body_sha256,
      stored_at)
-VALUES (:refund, :generation, :operation, :method, :target, :headers, :body,
-        :body_sha256, :at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: open_attempt
 INSERT INTO attempt

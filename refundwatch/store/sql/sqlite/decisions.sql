@@ -16,12 +16,12 @@ WHERE refund_id = ? AND kind = 'resolve' AND review_round = ?
 ORDER BY number
 
 -- name: earlier_sum
-SELECT coalesce(sum(amount_minor), 0) AS amount_minor FROM refund
+SELECT coalesce(sum(amount_minor), 0) AS amount_minor, (
+    SELECT external_minor FROM payment WHERE payment.id = :payment
+) AS external_minor
+FROM refund
 WHERE payment_id = :payment AND id <> :refund AND booking <> 'free'
   AND (created_at < :at OR (created_at = :at AND id < :refund))
-
--- name: external
-SELECT external_minor FROM payment WHERE id = ?
 
 -- name: next_number
 SELECT coalesce(max(number), 0) + 1 AS number FROM decision WHERE refund_id = ?

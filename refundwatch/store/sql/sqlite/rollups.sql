@@ -10,6 +10,14 @@ ON CONFLICT (day, account) DO UPDATE SET count = count + 1
 UPDATE state_count SET count = count - 1
 WHERE account = ? AND connection = ? AND state = ? AND count > 0
 
+-- name: enter_states
+INSERT INTO state_count (account, connection, state, count) VALUES (?, ?, ?, ?)
+ON CONFLICT (account, connection, state) DO UPDATE SET count = count + excluded.count
+
+-- name: leave_states
+UPDATE state_count SET count = max(count - ?, 0)
+WHERE account = ? AND connection = ? AND state = ?
+
 -- name: count_states
 SELECT state, sum(count) AS count FROM state_count GROUP BY state
 
