@@ -332,18 +332,18 @@ async def test_slow_post_is_cut(narrow: Living, text: bytes) -> None:
     assert deliveries(narrow) == []
 
 
+def _stands(reader: asyncio.StreamReader) -> bool:
+    return not reader.at_eof() and reader.exception() is None
+
+
 async def test_one_peer_cannot_take_every_connection(narrow: Living) -> None:
     host, port = narrow.service.addresses["webhooks"].split(":")
     held = [await asyncio.open_connection(host, int(port)) for _ in range(15)]
     try:
-        refused = 0
-        for reader, _ in held[10:]:
-            try:
-                content = await asyncio.wait_for(reader.read(), 0.5)
-            except ConnectionError:
-                content = b""
-            refused += content == b""
-        assert refused == 5
+        await asyncio.sleep(0.2)
+        standing = [_stands(reader) for reader, _ in held]
+        # Who has kept the daemon waiting longest gives way to who comes next.
+        assert standing == [False] * 5 + [True] * 10
         assert (await narrow.call("GET", "/v1/status")).status == 200
     finally:
         for _, writer in held:
@@ -386,8 +386,7 @@ async def test_refund_completes_while_three_hundred_connections_dawdle(
         payment = await daemon.payment(10_000, gateway_reference="pi_busy")
         refund = await daemon.refund(100, payment=payment)
         await daemon.becomes(refund, "succeeded", 5)
-        standing = [not reader.at_eof() for reader, _ in held]
-        assert sum(standing) <= 100
+        assert sum(_stands(reader) for reader, _ in held) <= 100
     finally:
         for _, writer in held:
             writer.close()
