@@ -10,7 +10,7 @@ import pytest
 from tests.alone import Alone, alone
 from tests.authority import Authority
 from tests.lies import CONTRADICTS, PROVES_NOTHING, trailing
-from tests.lying import CAPTURED_MINOR, Gateway
+from tests.lying import CAPTURED_MINOR, Gateway, Truth
 from tests.staging import free_of_errors
 
 if TYPE_CHECKING:
@@ -116,3 +116,17 @@ async def _end_in_the_truth(
     assert {it.amount_minor for it in gateway.truth.executed} == {AMOUNT_MINOR}
     assert peak - before < 150, f"{before:.0f} MiB became {peak:.0f} MiB"
     assert free_of_errors(system.folder) == []
+
+
+def test_ledger_sees_what_is_lost_and_what_is_paid_twice() -> None:
+    truth, payment = Truth(), "pi_1"
+    body = b"payment_intent=pi_1&amount=5&metadata%5Brw_id%5D=r-1"
+
+    assert truth.lost([payment]) == 1
+    truth.order("key", body)
+    truth.order("key", body)
+    assert (truth.lost([payment]), truth.paid_twice([payment])) == (0, 0)
+    truth.order("another", body)
+    assert truth.paid_twice([payment]) == 1
+    truth.order("key", body + b"0")
+    assert truth.altered == 1
