@@ -16,7 +16,8 @@ from refundwatch.gateways.contract import Forged, Received, Unverifiable
 from refundwatch.store.contract import DeliveryItem, StoreDelivery
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from asyncio import Future
+    from collections.abc import Callable, Mapping
 
     from refundwatch.flow.equipment import Equipment
     from refundwatch.flow.ports import ConnectionPath
@@ -61,10 +62,55 @@ class Receptionist:
             return Reception(NOT_FOUND)
         try:
             verdict = await self._verdict(paths[0], raw)
-            return await self._received(paths[0], raw, verdict)
+            stored = self._storing(account, raw, verdict)
+            new = 0 if stored is None else await self._stored(stored)
+            return self._received(paths[0], verdict, new)
         except Exception as error:  # noqa: BLE001 - the gateway must send it again
-            self._at.log.problem("delivery_failed", account=account, **trouble(error))
-            return self._answer(account, "failed", UNAVAILABLE)
+            return self._failed(account, error)
+
+    def receive_at_once(
+        self, account: str, raw: RawDelivery, answer: Callable[[Reception], None]
+    ) -> bool:
+        """Take in what can be verified without asking anybody; `answer` comes later.
+
+        False, and nothing was done, where the account is unknown or its gateway must
+        be asked: then `receive` is the way.
+        """
+        paths = self._at.paths.of_account(account)
+        if not paths:
+            return False
+        path = paths[0]
+        try:
+            verdict = self._verdict_at_once(path, raw)
+            if verdict is None:
+                return False
+            stored = self._storing(account, raw, verdict)
+            if stored is None:
+                answer(self._received(path, verdict, 0))
+                return True
+            waiting = self._at.store.submit(stored)
+        except Exception as error:  # noqa: BLE001 - the gateway must send it again
+            answer(self._failed(account, error))
+            return True
+
+        self._at.door.waiting += 1
+
+        def durable(outcome: Future[int]) -> None:
+            self._at.door.waiting -= 1
+            try:
+                answer(self._received(path, verdict, outcome.result()))
+            except Exception as error:  # noqa: BLE001 - as above
+                answer(self._failed(account, error))
+
+        waiting.add_done_callback(durable)
+        return True
+
+    async def _stored(self, stored: StoreDelivery) -> int:
+        self._at.door.waiting += 1
+        try:
+            return await self._at.store.execute(stored)
+        finally:
+            self._at.door.waiting -= 1
 
     async def _verdict(self, path: ConnectionPath, raw: RawDelivery) -> Verdict:
         secrets = self._at.paths.webhook_secrets(path.account.name)
@@ -82,9 +128,34 @@ class Receptionist:
             await self._at.exchanges.note(ran.calls)
         return ran.result
 
-    async def _received(
-        self, path: ConnectionPath, raw: RawDelivery, verdict: Verdict
-    ) -> Reception:
+    def _verdict_at_once(
+        self, path: ConnectionPath, raw: RawDelivery
+    ) -> Verdict | None:
+        secrets = self._at.paths.webhook_secrets(path.account.name)
+        operation = path.gateway.receive(
+            path.account, raw, secrets, self._at.clock.now()
+        )
+        try:
+            next(operation)
+        except StopIteration as stop:
+            verdict: Verdict = stop.value
+            return verdict
+        operation.close()
+        return None
+
+    def _storing(
+        self, account: str, raw: RawDelivery, verdict: Verdict
+    ) -> StoreDelivery | None:
+        if not isinstance(verdict, Received) or not verdict.events:
+            return None
+        return StoreDelivery(
+            at=self._at.clock.now(),
+            account=account,
+            items=tuple(item_of(event) for event in verdict.events),
+            body=raw.body,
+        )
+
+    def _received(self, path: ConnectionPath, verdict: Verdict, new: int) -> Reception:
         account = path.account.name
         match verdict:
             case Forged(reason=reason):
@@ -95,25 +166,14 @@ class Receptionist:
                     "delivery_unverifiable", account=account, reason=reason
                 )
                 return self._answer(account, "unverifiable", UNAVAILABLE)
-            case Received(events=events):
-                new = await self._store(account, events, raw)
+            case Received():
                 answer = path.gateway.capabilities.webhook_answer
                 kind = "received" if new else "repeated"
                 return self._answer(account, kind, OK, answer)
 
-    async def _store(
-        self, account: str, events: tuple[GatewayEvent, ...], raw: RawDelivery
-    ) -> int:
-        if not events:
-            return 0
-        return await self._at.store.execute(
-            StoreDelivery(
-                at=self._at.clock.now(),
-                account=account,
-                items=tuple(item_of(event) for event in events),
-                body=raw.body,
-            )
-        )
+    def _failed(self, account: str, error: Exception) -> Reception:
+        self._at.log.problem("delivery_failed", account=account, **trouble(error))
+        return self._answer(account, "failed", UNAVAILABLE)
 
     def _answer(
         self, account: str, verdict: str, status: int, body: bytes = b""

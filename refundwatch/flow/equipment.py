@@ -5,7 +5,7 @@ Invariant: rooms share these and nothing else; two rooms never talk past them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from refundwatch.flow.pace import Ages, Pace
     from refundwatch.flow.ports import Clock, FlowSettings, Log, Paths
     from refundwatch.store.contract import Policy, Store
+
+
+@dataclass(slots=True)
+class Door:
+    """How many deliveries wait for their answer now."""
+
+    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +39,4 @@ class Equipment:
     lanes: Lanes
     pace: Pace
     ages: Ages
+    door: Door = field(default_factory=Door)

@@ -66,6 +66,11 @@ _PROGRESS: Final[dict[Word, int]] = {
 _READS_BEHIND: Final = 5
 """How often a read may lag behind a signed event before the read is believed."""
 
+_CROWD: Final = 16
+"""So many deliveries wait for an answer only where they come faster than it goes."""
+
+_WHILE_SECONDS: Final = 0.1
+
 _UNMATCHED_ALARM_TRIES: Final = 3
 """A few minutes: by then no intent of ours can still be on its way to the store."""
 
@@ -99,12 +104,26 @@ class Inbox(Room[int]):
 
     async def step(self) -> int:
         """Start applying what is due, one item a refund at a time."""
+        await self._give_way()
         at = self.look()
 
-        def due(seen: frozenset[int]) -> DueInbox:
-            return DueInbox(at, self.jobs.free, seen, self._share.full_accounts())
+        def due(seen: frozenset[int]) -> DueInbox | None:
+            # What finds no place now would be read again for each place that frees.
+            room = min(self.jobs.free, self._share.free())
+            if room == 0:
+                return None
+            return DueInbox(at, room, seen, self._share.full_accounts())
 
         return await self.fill(due, lambda job: job.delivery_id, self._start)
+
+    async def _give_way(self) -> None:
+        """Let a crowd at the door go first, for a while.
+
+        A gateway soon gives up on a listener; what is stored can be applied when the
+        flood is over, and meanwhile a little of it with every while.
+        """
+        if self.at.door.waiting >= _CROWD:
+            await self.at.clock.sleep(_WHILE_SECONDS)
 
     async def _start(self, job: InboxJob) -> bool:
         refund = job.refund

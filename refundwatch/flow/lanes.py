@@ -170,6 +170,16 @@ class Share:
             if all(self._is_full(path) for path in self._paths.of_account(name))
         )
 
+    def free(self) -> int:
+        """Count the free places of the connection that has most of them."""
+        resting = self._lanes.is_resting
+        return max(
+            (self._left(path) for path in self._paths.all() if not resting(path)),
+            default=0,
+        )
+
     def _is_full(self, path: ConnectionPath) -> bool:
-        used_up = self._taken.get(path.id, 0) >= max(path.concurrency // 2, 1)
-        return used_up or self._lanes.is_resting(path)
+        return self._left(path) <= 0 or self._lanes.is_resting(path)
+
+    def _left(self, path: ConnectionPath) -> int:
+        return max(path.concurrency // 2, 1) - self._taken.get(path.id, 0)

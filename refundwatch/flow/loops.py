@@ -229,18 +229,20 @@ class Room(ABC, Generic[K]):
 
     async def fill(
         self,
-        due: Callable[[frozenset[K]], Query[tuple[W, ...]]],
+        due: Callable[[frozenset[K]], Query[tuple[W, ...]] | None],
         key: Callable[[W], K],
         start: Callable[[W], Awaitable[bool]],
     ) -> int:
         """Start due work while places are free, passing over what cannot start now.
 
-        `due` is asked without the keys already seen; `start` says whether it started.
+        `due` is asked without the keys already seen, and gives None where nothing of
+        it could start; `start` says whether it started.
         """
         seen = self.out_of_reach()
         started = 0
         while not self.closing and self.jobs.free > 0:
-            works = await self.at.store.read(due(seen))
+            query = due(seen)
+            works = await self.at.store.read(query) if query is not None else ()
             if not works:
                 break
             seen |= {key(work) for work in works}

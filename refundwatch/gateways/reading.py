@@ -61,19 +61,15 @@ def parse(body: bytes) -> Json:
     if len(body) > MAX_BYTES:
         raise MalformedResponse("too_large")
     try:
-        value: Json = json.loads(
-            body.decode("utf-8"),
-            object_pairs_hook=_without_repeats,
-            parse_float=_finite,
-            parse_constant=_refuse_constant,
-        )
+        value: Json = _DECODER.decode(body.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise MalformedResponse("not_utf8") from error
     except RecursionError as error:
         raise MalformedResponse("too_deep") from error
     except ValueError as error:
         raise MalformedResponse("not_json") from error
-    _check_depth_and_text(value)
+    if not _is_flat_and_plain(body):
+        _check_depth_and_text(value)
     return value
 
 
@@ -113,6 +109,22 @@ def _finite(digits: str) -> float:
 
 def _refuse_constant(_name: str) -> NoReturn:
     raise MalformedResponse("not_a_number")
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_without_repeats,
+    parse_float=_finite,
+    parse_constant=_refuse_constant,
+)
+
+
+def _is_flat_and_plain(body: bytes) -> bool:
+    """Tell whether no value of a body can be too deep or hold a lone surrogate.
+
+    With fewer brackets than levels nothing is too deep, and UTF-8 has no surrogates:
+    they come from escapes alone.
+    """
+    return body.count(b"{") + body.count(b"[") < MAX_DEPTH and b"\\u" not in body
 
 
 def _check_depth_and_text(value: Json) -> None:
@@ -200,6 +212,8 @@ def shown(value: Json, limit: int = MAX_SHOWN) -> str:
     """Write an outside value for people: bounded, without control characters."""
     written = value if isinstance(value, str) else json.dumps(value)
     head = written[:limit]
+    if head.isprintable():
+        return head
     return "".join(mark if mark.isprintable() else "?" for mark in head)
 
 

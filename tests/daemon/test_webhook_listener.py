@@ -228,15 +228,15 @@ async def test_delivery_that_cannot_be_stored_is_asked_for_again(
     daemon: Living, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     it = signed(daemon, "stripe-uk")
-    execute = ThreadedStore.execute
+    submit = ThreadedStore.submit
 
-    async def failing(self: ThreadedStore, command: Any) -> Any:
+    def failing(self: ThreadedStore, command: Any) -> Any:
         if isinstance(command, StoreDelivery):
             raise StoreBusy("A stranger holds the database.")
-        return await execute(self, command)
+        return submit(self, command)
 
     with monkeypatch.context() as patch:
-        patch.setattr(ThreadedStore, "execute", failing)
+        patch.setattr(ThreadedStore, "submit", failing)
         assert await deliver(daemon, it) == (503, b"")
     assert deliveries(daemon) == []
     assert (await deliver(daemon, it))[0] == 200

@@ -6,7 +6,7 @@ Invariant: a command and a question carry the type of what they return.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from refundwatch.domain.policy import Band
@@ -16,9 +16,10 @@ R_co = TypeVar("R_co", covariant=True)
 
 
 class Command(Generic[R]):
-    """A unit of work that returns R."""
+    """A unit of work that returns R; a patient one is what nobody outside waits for."""
 
     __slots__ = ()
+    patient: ClassVar[bool] = False
 
 
 class Query(Generic[R]):

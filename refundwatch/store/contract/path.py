@@ -6,7 +6,7 @@ Invariant: as `refundwatch.store.contract` says; an intent is durable before its
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from refundwatch.domain.transition import Applied
 from refundwatch.store.contract.base import Command
@@ -193,6 +193,8 @@ class ApplyDelivery(Command[Applied | None]):
     `event` is the word to apply (from the item, or from reading the gateway again).
     """
 
+    patient: ClassVar[bool] = True
+
     at: datetime
     delivery_id: int
     refund_id: str
@@ -207,6 +209,8 @@ class ApplyDispute(Command[None]):
     With `closed` the alarm says so; the freeze is lifted by people only.
     """
 
+    patient: ClassVar[bool] = True
+
     at: datetime
     delivery_id: int
     closed: bool
@@ -215,6 +219,8 @@ class ApplyDispute(Command[None]):
 @dataclass(frozen=True, slots=True)
 class PostponeDelivery(Command[None]):
     """Try an inbox item again later; audited only when `reason` changes."""
+
+    patient: ClassVar[bool] = True
 
     at: datetime
     delivery_id: int
@@ -231,6 +237,8 @@ class CloseDelivery(Command[None]):
     its payment where that is known, and alarmed either way. One that says that such
     money came back ends that booking, unless it is not `believed`.
     """
+
+    patient: ClassVar[bool] = True
 
     at: datetime
     delivery_id: int

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from asyncio import Future
     from collections.abc import Callable
 
     from refundwatch.store.contract.base import Command, Query, R
@@ -33,6 +34,13 @@ class Store(Protocol):
 
     async def execute(self, command: Command[R]) -> R:
         """Do a unit of work; it is durable when this returns."""
+        ...
+
+    def submit(self, command: Command[R]) -> Future[R]:
+        """Let a unit of work wait without a task; the future has its result or error.
+
+        For callers whose number is limited elsewhere: it never waits for a place.
+        """
         ...
 
     async def read(self, query: Query[R]) -> R:

@@ -28,8 +28,6 @@ import os
 import sqlite3
 from abc import ABC, abstractmethod
 from contextlib import suppress
-from dataclasses import dataclass
-from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -49,6 +47,7 @@ from refundwatch.store.sqlite.connection import (
     open_reader,
     open_writer,
 )
+from refundwatch.store.sqlite.line import Job, Line
 from refundwatch.store.sqlite.migrations import migrate
 from refundwatch.store.sqlite.registry import Reading, answer_of
 from refundwatch.store.sqlite.writer import Batch, Done, Failed, Outcome, Writer
@@ -64,7 +63,6 @@ R = TypeVar("R")
 MAX_WAITING: Final = 2048
 """Units that may wait for the writer; whoever comes then waits for a place."""
 
-MAX_BATCH: Final = 256
 READERS: Final = 3
 
 SQLITE_VERSION: Final = sqlite3.sqlite_version
@@ -128,6 +126,10 @@ class SqliteStore(ABC):
         """Do a unit of work; it is durable when this returns."""
 
     @abstractmethod
+    def submit(self, command: Command[R]) -> asyncio.Future[R]:
+        """Let a unit wait; it is durable when the future has its result."""
+
+    @abstractmethod
     async def read(self, query: Query[R]) -> R:
         """Answer a question from committed rows."""
 
@@ -148,6 +150,10 @@ class InlineStore(SqliteStore):
         result: R = _result(batch.outcomes[0])
         return result
 
+    def submit(self, command: Command[R]) -> asyncio.Future[R]:
+        """Do a unit of work in a task of its own."""
+        return asyncio.ensure_future(self.execute(command))
+
     async def read(self, query: Query[R]) -> R:
         """Answer a question on the writing connection, between units."""
         await asyncio.sleep(0)
@@ -162,14 +168,6 @@ class InlineStore(SqliteStore):
     async def close(self) -> None:
         """Close the connection."""
         self._connection.close()
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """A unit that waits, and where its outcome goes."""
-
-    command: Command[Any]
-    outcome: asyncio.Future[Any]
 
 
 class ThreadedStore(SqliteStore):
@@ -194,7 +192,7 @@ class ThreadedStore(SqliteStore):
         self.most_reads = 0
         self._reads = 0
         self._places = asyncio.Semaphore(MAX_WAITING)
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._line = Line(self._loop)
         self._closed = False
         self._ended = asyncio.Event()
         self._readers = readers
@@ -213,9 +211,20 @@ class ThreadedStore(SqliteStore):
         if self._closed:
             self._places.release()
             raise StoreClosed("The store is closing.")
+        return await _to_its_end(self._enter(command, placed=True))
+
+    def submit(self, command: Command[R]) -> asyncio.Future[R]:
+        """Let a unit wait without waiting for a place; its outcome comes later."""
+        if self._closed:
+            refused: asyncio.Future[R] = self._loop.create_future()
+            refused.set_exception(StoreClosed("The store is closing."))
+            return refused
+        return self._enter(command, placed=False)
+
+    def _enter(self, command: Command[R], *, placed: bool) -> asyncio.Future[R]:
         outcome: asyncio.Future[R] = self._loop.create_future()
-        self._jobs.put(_Job(command, outcome))
-        return await _to_its_end(outcome)
+        self._line.put(Job(command, outcome, placed))
+        return outcome
 
     async def read(self, query: Query[R]) -> R:
         """Answer a question from committed rows."""
@@ -241,7 +250,7 @@ class ThreadedStore(SqliteStore):
         """Finish what waits, then close every connection and give the lock back."""
         first, self._closed = not self._closed, True
         if first:
-            self._jobs.put(None)
+            self._line.close()
         await self._ended.wait()
         if not first:
             return
@@ -259,31 +268,12 @@ class ThreadedStore(SqliteStore):
     # --- in the writing thread ----------------------------------------------------
 
     def _work(self) -> None:
-        going = True
-        while going:
-            jobs, going = self._take()
-            if jobs:
-                waiting = len(jobs) + self._jobs.qsize()
-                self.most_waiting = max(self.most_waiting, waiting)
-                batch = self._run(jobs)
-                self._tell(self._resolve, jobs, batch)
+        while jobs := self._line.take():
+            self.most_waiting = max(self.most_waiting, len(jobs) + len(self._line))
+            self._tell(self._resolve, jobs, self._run(jobs))
         self._tell(self._ended.set)
 
-    def _take(self) -> tuple[list[_Job], bool]:
-        """Wait for work, then take whatever else waits already."""
-        jobs: list[_Job] = []
-        job = self._jobs.get()
-        while job is not None:
-            jobs.append(job)
-            if len(jobs) == MAX_BATCH:
-                return jobs, True
-            try:
-                job = self._jobs.get_nowait()
-            except Empty:
-                return jobs, True
-        return jobs, False
-
-    def _run(self, jobs: list[_Job]) -> Batch:
+    def _run(self, jobs: list[Job]) -> Batch:
         try:
             return self._writer.run([job.command for job in jobs])
         except BaseException as error:  # noqa: BLE001 - it belongs to those who wait
@@ -296,9 +286,10 @@ class ThreadedStore(SqliteStore):
 
     # --- in the event loop --------------------------------------------------------
 
-    def _resolve(self, jobs: list[_Job], batch: Batch) -> None:
+    def _resolve(self, jobs: list[Job], batch: Batch) -> None:
         for job, outcome in zip(jobs, batch.outcomes, strict=True):
-            self._places.release()
+            if job.placed:
+                self._places.release()
             match outcome:
                 case Done():
                     job.outcome.set_result(outcome.value)

@@ -8,6 +8,7 @@ import pytest
 
 from refundwatch.errors import StoreFailed
 from refundwatch.flow.confirm import Reception, Receptionist
+from refundwatch.flow.equipment import Door
 from refundwatch.flow.exchange import Exchanges
 from refundwatch.gateways.contract import RawDelivery
 from refundwatch.store.contract import RecordCall, StoreDelivery
@@ -36,6 +37,7 @@ def bench(loop: SimLoop, bank: Bank | None = None, gateway: Any = None) -> Any:
         log=LogBook(),
         paths=paths,
         exchanges=Exchanges(bank or Bank(), paths, clock, store),
+        door=Door(),
     )
 
 
