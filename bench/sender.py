@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 CONCURRENCY: Final = 100
 _CHUNK: Final = 500
-_LOOK_SECONDS: Final = 0.01
+_LOOK_SECONDS: Final = 0.02
 _REQUESTER: Final = Principal("machine:shop", frozenset({Role.REQUESTER}))
 _FINAL: Final = {RefundState.SUCCEEDED, RefundState.SETTLED}
 

@@ -9,6 +9,7 @@ one key carries the same bytes.
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from refundwatch.domain.canonical import JsonValue
-    from refundwatch.store.contract import Policy
+    from refundwatch.store.contract import PaymentRow, Policy
     from refundwatch.store.rows import Row, SqlValue
     from refundwatch.store.sqlite.transaction import Transaction
 
@@ -333,14 +334,22 @@ def _due_looks(
 
 
 def _works(reading: Reading, rows: Iterable[Row]) -> tuple[DueWork, ...]:
-    return tuple(_work(reading, row) for row in rows)
+    """Bring each refund with its payment; a question for all, not one for each."""
+    refunds = [refund_from_row(row) for row in rows]
+    if not refunds:
+        return ()
+    wanted = (_listed({refund.payment_id for refund in refunds}),)
+    shares: defaultdict[str, list[Row]] = defaultdict(list)
+    for share in reading.connection.execute(_SQL["shares"], wanted):
+        shares[share["payment_id"]].append(share)
+    payments = {
+        row["id"]: payment_from_row(row, shares[row["id"]])
+        for row in reading.connection.execute(_SQL["payments"], wanted)
+    }
+    return tuple(_work(refund, payments[refund.payment_id]) for refund in refunds)
 
 
-def _work(reading: Reading, row: Row) -> DueWork:
-    refund = refund_from_row(row)
-    found = reading.connection.execute(_SQL["payment"], (refund.payment_id,))
-    shares = reading.connection.execute(_SQL["shares"], (refund.payment_id,))
-    payment = payment_from_row(found.fetchone(), shares)
+def _work(refund: Refund, payment: PaymentRow) -> DueWork:
     sent = refund.last_sent_at if refund.state in IN_FLIGHT else None
     return DueWork(refund, payment, sent or refund.created_at)
 

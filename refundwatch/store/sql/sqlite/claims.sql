@@ -81,14 +81,15 @@ WHERE refund.state = :state AND refund.due_at <= :at
   AND refund.account NOT IN (SELECT value FROM json_each(:skip_accounts))
 ORDER BY refund.due_at, refund.rowid LIMIT :limit
 
--- name: payment
+-- name: payments
 SELECT payment.*, account.gateway
 FROM payment JOIN account ON account.name = payment.account
-WHERE payment.id = ?
+WHERE payment.id IN (SELECT value FROM json_each(?))
 
 -- name: shares
-SELECT invoice, amount_minor FROM payment_invoice
-WHERE payment_id = ? ORDER BY invoice
+SELECT payment_id, invoice, amount_minor FROM payment_invoice
+WHERE payment_id IN (SELECT value FROM json_each(?))
+ORDER BY payment_id, invoice
 
 -- name: next_due
 SELECT min(due_at) AS due_at FROM (
