@@ -13,7 +13,7 @@ from refundwatch.api import models as m
 from refundwatch.domain.decision import Verdict
 from refundwatch.domain.events import Resolution
 from refundwatch.domain.filter import parse_filter
-from refundwatch.errors import RefundUnknown
+from refundwatch.errors import CursorInvalid, RefundUnknown
 from refundwatch.store import contract as c
 
 if TYPE_CHECKING:
@@ -44,6 +44,9 @@ async def create_many(call: Call) -> Answer:
 async def list_all(call: Call) -> Answer:
     """List refunds by the filter language."""
     offset = call.query.get("offset")
+    if offset is not None and call.text("cursor") is not None:
+        message = "A page begins at a cursor or at an offset, not at both."
+        raise CursorInvalid(message, field="cursor")
     page = await call.hub.store.read(
         c.ListRefunds(
             filter=parse_filter(call.text("filter") or ""),

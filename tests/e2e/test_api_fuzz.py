@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.xdist_group("heavy")
 
-EXAMPLES = 15
+EXAMPLES = 10
 CASES = 1500
 
 

@@ -10,6 +10,7 @@ import json
 import tempfile
 from argparse import Namespace
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +70,7 @@ from tests.unit.gateways.driving import (
     STRIPE_REFUND,
     VECTORS,
 )
+from tui import format  # noqa: A004 - the module's own name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -256,6 +258,15 @@ def amount(content: bytes) -> object:
     return parse_amount(text, currency)
 
 
+def typed_amount(content: bytes) -> object:
+    """What the dashboard reads is what was typed, or a sentence."""
+    text = text_of(content)
+    found = format.parse_amount(text, 2)
+    if isinstance(found, int):
+        assert Decimal(found) == Decimal(text.strip().replace(" ", "")) * 100
+    return found
+
+
 def retry_after(content: bytes) -> object:
     written, _, date = text_of(content).partition("\n")
     seconds = reading.retry_after_seconds({"retry-after": written, "date": date})
@@ -360,6 +371,7 @@ READERS: tuple[Reader, ...] = (
         (AmountInvalid, CurrencyUnknown),
         (b"GBP 12.50", b"JPY 3", b"BHD 0.001"),
     ),
+    Reader("dashboard.amount", typed_amount, (int, str), good=(b"1 200.50", b"3")),
     Reader(
         "header.retry_after",
         retry_after,
