@@ -68,10 +68,14 @@ def altered(old: str, new: str) -> Lie:
 
 
 def speaking(**fields: Any) -> Lie:
-    """Answer an order truly, but for these fields."""
+    """Show the refund truly, alone and in a list, but for these fields."""
 
     async def lie(asked: Asked) -> None:
-        await asked.answer(json.dumps({**asked.honest, **fields}).encode())
+        told = {**asked.honest, **fields}
+        listed = asked.honest.get("data")
+        if isinstance(listed, list):
+            told = {**asked.honest, "data": [{**it, **fields} for it in listed]}
+        await asked.answer(json.dumps(told).encode())
 
     return lie
 

@@ -84,9 +84,10 @@ async def _end_in_the_truth(
     refunds = await system.ask(payments, AMOUNT_MINOR)
 
     def lied() -> bool:
-        """Every order was lied about, and most look-ups after it."""
+        """Every order was lied about, and a look-up or a resend after it."""
         twice = all(gateway.told[name] >= 2 for name in payments if _doubts(name))
-        return twice and all(gateway.told[name] >= 1 for name in contradicted)
+        seen = system.states(refunds[name] for name in contradicted)
+        return twice and set(seen.values()) == {"review"}
 
     def _doubts(name: str) -> bool:
         return name not in contradicted and name not in told[-1].payments
