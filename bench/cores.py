@@ -5,22 +5,24 @@ from __future__ import annotations
 import os
 import subprocess
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 SERVER_CORE: Final = 0
 LOAD_CORE: Final = 1
 _STOP_SECONDS: Final = 20.0
 
 
-def pin(pid: int, core: int = SERVER_CORE) -> None:
-    """Keep every thread of a process on one core, where the system has several."""
-    if core in os.sched_getaffinity(0):
-        for thread in Path(f"/proc/{pid}/task").iterdir():
-            os.sched_setaffinity(int(thread.name), {core})
+def start(line: Sequence[str], core: int, **options: Any) -> subprocess.Popen[bytes]:
+    """Start a process that stays on a core, with all its threads and children."""
+    mine = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core} & mine or mine)
+    try:
+        return subprocess.Popen(line, **options)
+    finally:
+        os.sched_setaffinity(0, mine)
 
 
 @contextmanager

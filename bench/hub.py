@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.cores import ended, pin
+from bench.cores import LOAD_CORE, SERVER_CORE, ended, start
 from refundwatch.api import models as m
 from refundwatch.api.client import ApiClient, wait_until_ready
 from refundwatch.demo.folder import Folder, prepare
@@ -99,7 +99,6 @@ def running_hub(environment: dict[str, str]) -> Iterator[Hub]:
                 log = (folder.path / "daemon.log").read_text("utf-8", "replace")
                 raise RuntimeError(f"The daemon did not start:\n{log[-2000:]}")
             subjects = asyncio.run(_pay_out(folder))
-            pin(daemon.pid)
             hub = Hub(folder, daemon.pid, subjects)
             hub.come_to_rest()
             yield hub
@@ -112,9 +111,8 @@ def _child(
     line = command(front_end, "--config", str(folder.path / config), *flags)
     options.setdefault("env", dict(os.environ))
     with (folder.path / f"{front_end}.log").open("wb") as log:
-        process = subprocess.Popen(
-            line, stdout=subprocess.DEVNULL, stderr=log, **options
-        )
+        core = SERVER_CORE if front_end == "daemon" else LOAD_CORE
+        process = start(line, core, stdout=subprocess.DEVNULL, stderr=log, **options)
     with ended(process):
         yield process
 

@@ -62,6 +62,7 @@ class Taken:
     p50_ms: float
     p99_ms: float
     worst_ms: float
+    trouble: str = ""
 
 
 def build(order: Order) -> list[bytes]:
@@ -122,6 +123,7 @@ class _Run:
         self.begun = self.clock()
         self.sent = self.ok = self.other = self.counted = 0
         self.latencies: list[float] = []
+        self.trouble = ""
 
     @property
     def counts_from(self) -> float:
@@ -131,10 +133,11 @@ class _Run:
     def ends_at(self) -> float:
         return self.counts_from + self.order.seconds
 
-    def answered(self, planned: float, *, ok: bool) -> None:
+    def answered(self, planned: float, head: bytes) -> None:
         now = self.clock()
-        if not ok:
+        if not head.startswith(_OK):
             self.other += 1
+            self.trouble = head[:40].decode("ascii", "replace")
             return
         self.ok += 1
         if self.counts_from <= (planned if self.order.rate else now) < self.ends_at:
@@ -152,6 +155,7 @@ class _Run:
             p50_ms=sorted_ms[at[0]],
             p99_ms=sorted_ms[at[1]],
             worst_ms=sorted_ms[-1],
+            trouble=self.trouble,
         )
 
 
@@ -179,10 +183,10 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._answer += data
         head, found, body = self._answer.partition(b"\r\n\r\n")
-        if not found or len(body) < _length(head):
+        if not found or not _is_whole(head.lower(), body):
             return
         self._answer = b""
-        self._run.answered(self._planned, ok=head.startswith(_OK))
+        self._run.answered(self._planned, head)
         self.next()
 
     def next(self) -> None:
@@ -196,9 +200,11 @@ class _Connection(asyncio.Protocol):
         self.transport = None
 
 
-def _length(head: bytes) -> int:
-    _, found, rest = head.lower().partition(b"content-length:")
-    return int(rest.split(b"\r\n", 1)[0]) if found else 0
+def _is_whole(head: bytes, body: bytes) -> bool:
+    if b"transfer-encoding: chunked" in head:
+        return body.endswith(b"0\r\n\r\n")
+    _, found, rest = head.partition(b"content-length:")
+    return not found or len(body) >= int(rest.split(b"\r\n", 1)[0])
 
 
 async def send(order: Order, requests: Sequence[bytes]) -> Taken:

@@ -11,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -18,7 +19,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from bench import peers
-from bench.cores import LOAD_CORE, ended, pin
+from bench.cores import LOAD_CORE, SERVER_CORE, ended, start
 from bench.load import Order, Taken
 from refundwatch.demo.ports import free_ports
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 ROOM: Final = 1_000_000
 """Numbers of events that one run may use up."""
 
+_DJSTRIPE_PATH: Final = "/stripe/webhook/00000000-0000-0000-0000-000000000007/"
 _START_SECONDS: Final = 30.0
 _runs = count(1)
 
@@ -68,13 +70,13 @@ def load(
         warm_up_seconds=warm_up_seconds,
         rate=rate,
     )
-    with subprocess.Popen(
+    with start(
         [sys.executable, "-m", "bench.load"],
+        LOAD_CORE,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=environment(),
     ) as process:
-        pin(process.pid, LOAD_CORE)
         answer, _ = process.communicate(json.dumps(asdict(order)).encode())
     taken = Taken(**json.loads(answer))
     if taken.ok != taken.sent or not taken.per_second:
@@ -110,10 +112,35 @@ def running_bare(subjects: list[dict[str, Any]]) -> Iterator[Target]:
     """Run the bare handler on the servers' core."""
     (port,) = free_ports(1)
     line = [sys.executable, "-m", "bench.bare", str(port)]
-    with ended(subprocess.Popen(line, env=environment())) as process:
+    with ended(start(line, SERVER_CORE, env=environment())):
         wait_for(port)
-        pin(process.pid)
         yield Target(port, "/webhooks/bare", "whsec_bare", subjects, 50_000)
+
+
+@contextmanager
+def running_djstripe(subjects: list[dict[str, Any]]) -> Iterator[Target | None]:
+    """Run dj-stripe under gunicorn, one worker of 8 threads; None where it is not."""
+    interpreter = peers.HOME / "venv" / "bin" / "python"
+    if not (interpreter.parent / "gunicorn").exists():
+        yield None
+        return
+    (port,), secret = free_ports(1), "whsec_djstripe"
+    with tempfile.TemporaryDirectory(prefix="refundwatch-bench-") as folder:
+        here = dict(
+            os.environ,
+            PYTHONPATH=str(peers.ROOT),
+            BENCH_DATABASE=f"{folder}/djstripe.db",
+            BENCH_SECRET=secret,
+        )
+        site = "bench.peer.djstripe_site"
+        subprocess.run([interpreter, "-m", site], env=here, check=True)
+        serve = [str(interpreter), "-m", "gunicorn", "--worker-class", "gthread"]
+        serve += ["--workers", "1", "--threads", "8", "--keep-alive", "75"]
+        serve += ["--log-level", "warning", "--bind", f"127.0.0.1:{port}"]
+        line = [*serve, f"{site}:application"]
+        with ended(start(line, SERVER_CORE, env=here)):
+            wait_for(port)
+            yield Target(port, _DJSTRIPE_PATH, secret, subjects, 1000)
 
 
 def wait_for(port: int) -> None:
