@@ -258,6 +258,8 @@ def _log(entries: int) -> Path:
     for older in folder.glob(f"log-{entries}-*"):
         older.unlink()
     making = path.with_suffix(".making")
+    for half in folder.glob(f"{making.name}*"):
+        half.unlink()
     asyncio.run(_make_house(making))
     with closing(sqlite3.connect(making, isolation_level=None)) as db:
         db.row_factory = sqlite3.Row

@@ -111,6 +111,8 @@ def filled(count: int) -> Path:
         older.unlink()
     begun = time.monotonic()
     making = folder / f"{count}-{mark}.making"
+    for half in folder.glob(f"{making.name}*"):
+        half.unlink()
     asyncio.run(_open_house(making))
     _fill(making, count)
     making.rename(path)
