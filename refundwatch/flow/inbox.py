@@ -70,6 +70,8 @@ _CROWD: Final = 16
 """So many deliveries wait for an answer only where they come faster than it goes."""
 
 _WHILE_SECONDS: Final = 0.1
+_FEW: Final = 8
+_MOMENT_SECONDS: Final = 0.005
 
 _UNMATCHED_ALARM_TRIES: Final = 3
 """A few minutes: by then no intent of ours can still be on its way to the store."""
@@ -101,6 +103,7 @@ class Inbox(Room[int]):
         super().__init__(equipment, equipment.settings.inbox_concurrency)
         self._share = Share(equipment.paths, equipment.lanes)
         self._refunds: set[str] = set()
+        self._lately = 0
 
     async def step(self) -> int:
         """Start applying what is due, one item a refund at a time."""
@@ -114,7 +117,8 @@ class Inbox(Room[int]):
                 return None
             return DueInbox(at, room, seen, self._share.full_accounts())
 
-        return await self.fill(due, lambda job: job.delivery_id, self._start)
+        self._lately = await self.fill(due, lambda job: job.delivery_id, self._start)
+        return self._lately
 
     async def _give_way(self) -> None:
         """Let a crowd at the door go first, for a while.
@@ -124,6 +128,9 @@ class Inbox(Room[int]):
         """
         if self.at.door.waiting >= _CROWD:
             await self.at.clock.sleep(_WHILE_SECONDS)
+        elif 0 < self._lately < _FEW:
+            # A look costs as much as several items: let a few come together.
+            await self.at.clock.sleep(_MOMENT_SECONDS)
 
     async def _start(self, job: InboxJob) -> bool:
         refund = job.refund
