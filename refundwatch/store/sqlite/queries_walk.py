@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 BUDGET: Final = 10_000
 """Rows that a page looks at before it says how far it came."""
 
+SCATTERED: Final = 4
+"""How many times as much a row costs that lies elsewhere than the one before it."""
+
 _FIRST: Final = 1000
 """Rows looked at one by one before a way to what is rare is tried."""
 
@@ -51,7 +54,7 @@ def walk(reading: Reading, plan: Plan, part: Slice) -> Found:
     if plan.unordered or not plan.rest or not plan.streams:
         return Found(_ordered(reading, plan, plan.rest, part))
     places: list[Place] = []
-    for size in (_FIRST, BUDGET - _FIRST):
+    for size in (_FIRST, _budget(plan) - _FIRST):
         edge = _edge(reading, plan, part, size)
         window = part if edge is None else replace(part, upto=edge)
         more = _ordered(reading, plan, plan.rest, window)
@@ -64,6 +67,13 @@ def walk(reading: Reading, plan: Plan, part: Slice) -> Found:
             if rare is not None:
                 return Found(places + rare.places, rare.searched_to)
     return Found(places, part.behind)
+
+
+def _budget(plan: Plan) -> int:
+    """Give how many rows may be looked at; only the newest lie in their order."""
+    (first, *more) = plan.streams
+    scattered = more or first.index != "INDEXED BY refund_newest"
+    return BUDGET // SCATTERED if scattered else BUDGET
 
 
 def counted_to(reading: Reading, plan: Plan, most: int) -> int:
