@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import resource
 import sqlite3
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -527,6 +529,42 @@ async def test_a_large_unit_needs_no_descriptor(threaded: ThreadedStore) -> None
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
     assert threaded.failure is None
+
+
+def read_on(path: Path, stop: threading.Event, offset_seconds: float) -> None:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        time.sleep(offset_seconds)
+        while not stop.is_set():
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM audit_entry").fetchone()
+            time.sleep(0.02)
+            reader.execute("ROLLBACK")
+
+
+async def test_readers_that_never_rest_do_not_let_the_log_grow_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "CHECKPOINT_CHANGES", 20)
+    monkeypatch.setattr(opening, "LONG_LOG_PAGES", 100)
+    path = tmp_path / "store.sqlite"
+    store = await open_house(path)
+    stop = threading.Event()
+    readers = [
+        threading.Thread(target=read_on, args=(path, stop, part / 150))
+        for part in range(3)
+    ]
+    try:
+        for reader in readers:
+            reader.start()
+        for number in range(600):
+            await store.execute(note(number))
+        # Each note changes some pages; nearly all would stand in the log.
+        assert path.with_name("store.sqlite-wal").stat().st_size < 400 * 4120
+    finally:
+        stop.set()
+        for reader in readers:
+            reader.join()
+        await store.close()
 
 
 async def test_after_a_failure_the_log_stays_for_the_next_start(

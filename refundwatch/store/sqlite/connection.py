@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 MEMORY: Final = ":memory:"
 BUSY_MS: Final = 5000
+LONG_LOG_PAGES: Final = 8192
+"""Pages of the log (32 MiB) from which readers are waited for, to begin it anew."""
+
+LONG_LOG_MS: Final = 200
 _FILE_MODE: Final = 0o600
 _FOLDER_MODE: Final = 0o700
 _CACHED_STATEMENTS: Final = 512
@@ -109,6 +113,22 @@ def empty_log(connection: sqlite3.Connection) -> None:
             "Another program has the database open in a transaction; it must end "
             "before the daemon can start."
         )
+
+
+def move_log(connection: sqlite3.Connection) -> None:
+    """Move the log into the database; begin it anew where it grew long.
+
+    Where somebody always reads, the log is never unused for a moment and would grow
+    without end. Each reader is waited for, but a slow one not for long.
+    """
+    pages = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1]
+    if pages < LONG_LOG_PAGES:
+        return
+    connection.execute(f"PRAGMA busy_timeout = {LONG_LOG_MS}")
+    try:
+        connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
 
 
 def _make_private(path: Path) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from refundwatch.errors import StoreBusy, StoreFailed, StoreFull
 from refundwatch.store.contract import Committed
 from refundwatch.store.sql import named_queries
+from refundwatch.store.sqlite.connection import move_log
 from refundwatch.store.sqlite.denial import NotedDenial
 from refundwatch.store.sqlite.faults import named_fault
 from refundwatch.store.sqlite.journal import Journal
@@ -191,7 +192,7 @@ class Writer:
             return
         self._checkpointed = changes
         try:
-            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            move_log(self._connection)
         except sqlite3.Error as error:
             if not isinstance(named_fault(error), StoreBusy | StoreFull):
                 self._die(error)
