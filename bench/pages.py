@@ -144,7 +144,7 @@ def _middles(
             "passes every row before it: states have no counts by day, which each move "
             "would pay for"
             if text.startswith("state:")
-            else ""
+            else row.note
         )
         table = "list page, the middle of a virtual list"
         yield replace(row, table=table, note=note)
@@ -171,11 +171,14 @@ def _compared(
     taken = interleaved(variants, rounds)
     part = ", searched in part" if shown[large].searched_to else ""
     rows = f"{len(shown[large].items)} rows{part}"
+    fewer = len(shown[small].items) < len(shown[large].items)
+    note = "the smaller page holds fewer rows" if fewer else ""
     return at_most(
         "list page",
         (f"`{text}` at {large:,} ({rows}), ms", taken[str(large)]),
         (f"at {small:,} ({len(shown[small].items)} rows), ms", taken[str(small)]),
         5,
+        note,
     )
 
 
