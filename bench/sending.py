@@ -33,7 +33,12 @@ FEW: Final = 400
 ROUNDS: Final = 5
 JOBS: Final = {"huey": 2500, "procrastinate": 1000}
 
-NOTE: Final = "one request a refund: its payment was read before"
+NOTE: Final = (
+    "one request a refund: its payment was read before; bound by the processor: of the "
+    "time on its one core the writer takes half (claims 23 %, outcomes 27 %), the HTTP "
+    "client, which opens a connection for each attempt, 20 %, the rooms 25 %, reading "
+    "what is due 5 %"
+)
 
 
 def run(short: bool) -> list[Row]:  # noqa: FBT001 - one question of every table

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import aiohttp
@@ -203,9 +202,4 @@ def _problem(status: int, content: bytes) -> ApiProblem:
     return ApiProblem(problem.detail, problem.code, problem.status, problem.field)
 
 
-def as_json(model: BaseModel) -> str:
-    """Render an answer for scripts."""
-    return json.dumps(model.model_dump(mode="json"), ensure_ascii=False)
-
-
-__all__ = ["PREFIX", "ApiClient", "as_json", "wait_until_ready"]
+__all__ = ["PREFIX", "ApiClient", "wait_until_ready"]

@@ -7,6 +7,7 @@ Times are UTC with an offset.
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -674,3 +675,8 @@ class ResetFrame(View):
 Frame = Annotated[
     SnapshotFrame | ChangeFrame | HealthFrame | ResetFrame, Field(discriminator="frame")
 ]
+
+
+def as_json(model: BaseModel) -> str:
+    """Render an answer for scripts."""
+    return json.dumps(model.model_dump(mode="json"), ensure_ascii=False)

@@ -98,6 +98,8 @@ def test_dashboard_imports_nothing_of_the_daemon(name: str) -> None:
     names = modules_after(name, "--help")
     assert FRONT_ENDS[name][0] in names
     assert roots(names) & {"daemon", "aiosqlite", "apscheduler"} == set()
+    # What speaks HTTP is loaded when something can be seen already.
+    assert "aiohttp" not in names
     assert not any(name.startswith("refundwatch.store") for name in names)
 
 

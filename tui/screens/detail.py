@@ -12,7 +12,7 @@ from textual.containers import VerticalScroll
 from textual.message import Message
 from textual.reactive import var
 
-from refundwatch.api.client import as_json
+from refundwatch.api.models import as_json
 from refundwatch.errors import RefundwatchError
 from tui.proposal import why_not
 from tui.screens.base import HubScreen

@@ -11,7 +11,8 @@ import pytest
 from aiohttp import web
 
 from refundwatch.api import models as m
-from refundwatch.api.client import ApiClient, as_json, wait_until_ready
+from refundwatch.api.client import ApiClient, wait_until_ready
+from refundwatch.api.models import as_json
 from refundwatch.errors import ApiProblem, ApiUnreachable
 
 if TYPE_CHECKING:
