@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from bench.looping import loop_factory
 from daemon.clock import SystemClock
 from daemon.logs import open_log
 from daemon.wiring import recover, wired
@@ -166,19 +167,9 @@ def main() -> None:
     if chosen.fill:
         asyncio.run(fill(chosen.folder, chosen.fill, read=not chosen.unread))
         return
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         rate = runner.run(send(chosen.folder, chosen.gateway))
     print(json.dumps({"rate": rate}))
-
-
-def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
-    """Take the daemon's loop: uvloop where it is installed."""
-    try:
-        import uvloop  # noqa: PLC0415 - an extra that need not be there
-    except ModuleNotFoundError:
-        return None
-    loop: type[asyncio.AbstractEventLoop] = uvloop.Loop
-    return loop
 
 
 if __name__ == "__main__":
