@@ -71,6 +71,8 @@ _CROWD: Final = 16
 
 _WHILE_SECONDS: Final = 0.1
 _FEW: Final = 8
+"""Items that are worth a look: each begins by reading the changed pages anew."""
+
 _MOMENT_SECONDS: Final = 0.005
 
 _UNMATCHED_ALARM_TRIES: Final = 3
@@ -112,9 +114,10 @@ class Inbox(Room[int]):
 
         def due(seen: frozenset[int]) -> DueInbox | None:
             # What finds no place now would be read again for each place that frees.
-            room = min(self.jobs.free, self._share.free())
-            if room == 0:
+            places = self._share.free()
+            if places == 0:
                 return None
+            room = min(self.jobs.free, max(places, _FEW))
             return DueInbox(at, room, seen, self._share.full_accounts())
 
         self._lately = await self.fill(due, lambda job: job.delivery_id, self._start)
