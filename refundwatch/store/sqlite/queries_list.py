@@ -96,7 +96,8 @@ def _counted(reading: Reading, plan: Plan, part: Slice) -> Found:
 def _jumped(reading: Reading, accounts: frozenset[str], part: Slice) -> Slice:
     """Pass whole days by their counts; what is left to skip lies within a day."""
     name = "days_newest" if part.newest_first else "days_oldest"
-    values = {"accounts": json.dumps(sorted(accounts))}
+    # Where no account is asked for, every account counts.
+    values = {"accounts": json.dumps(sorted(accounts)) if accounts else None}
     skip = part.skip
     behind = part.behind
     for day, count in reading.connection.execute(_SQL[name], values):
