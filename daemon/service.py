@@ -142,10 +142,6 @@ class Service:
             shutdown_timeout=SHUTDOWN_SECONDS,
         )
         await self._serve("health", health, config.health)
-        api = GuardedRunner(
-            build_app(self._hub, gate, feed), gate, shutdown_timeout=SHUTDOWN_SECONDS
-        )
-        await self._serve_api(api, config.api)
         webhooks = GuardedRunner(
             build_webhooks(
                 self._hub, receptionist, door, config.webhooks.body_limit_bytes
@@ -159,6 +155,11 @@ class Service:
             shutdown_timeout=SHUTDOWN_SECONDS,
         )
         await self._serve("webhooks", webhooks, config.webhooks.listen)
+        # The last: whoever is answered here finds the other two listening.
+        api = GuardedRunner(
+            build_app(self._hub, gate, feed), gate, shutdown_timeout=SHUTDOWN_SECONDS
+        )
+        await self._serve_api(api, config.api)
 
     def _limits(self) -> tuple[GuardLimits, GuardLimits]:
         """Return the caps of API and webhook listener, as descriptors allow them."""
