@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -109,3 +113,23 @@ def test_only_newer_versions_are_taken_over() -> None:
     after = w.touched(window, {newer.id: newer, older.id: older})
     assert after.row(1) == newer
     assert after.row(2) == ROWS[2]
+
+
+def test_lines_that_show_the_same_are_not_drawn_again() -> None:
+    rows = tuple(refund(number) for number in range(5))
+    before = w.Window(total=5, rows=rows, height=4)
+    copied = tuple(row.model_copy() for row in rows)
+    newer = rows[2].model_copy(update={"state": "queued"})
+    changed = (*copied[:2], newer, *copied[3:])
+    assert w.changed_lines(before, before) == ()
+    assert w.changed_lines(before, replace(before, rows=copied)) == ()
+    assert w.changed_lines(before, replace(before, rows=changed)) == (2,)
+
+
+@pytest.mark.parametrize(
+    "moved", [{"top": 1}, {"height": 3}, {"total": 6}, {"cursor": 1}]
+)
+def test_a_window_that_moved_is_drawn_whole(moved: dict[str, Any]) -> None:
+    rows = tuple(refund(number) for number in range(5))
+    before = w.Window(total=5, rows=rows, height=4)
+    assert w.changed_lines(before, replace(before, **moved)) is None
