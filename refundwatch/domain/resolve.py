@@ -29,6 +29,8 @@ class ResolveRules:
 
     `in_flight_seconds` is the longest time a request may still be on its way,
     `settle_delay_seconds` the least time between two negative look-ups that count.
+    `resends` is False where nothing may be sent, whatever the key's age: then only
+    look-ups and people can end the doubt.
     """
 
     has_lookup: bool
@@ -37,6 +39,7 @@ class ResolveRules:
     backoff_seconds: tuple[int, ...]
     settle_delay_seconds: int
     in_flight_seconds: int
+    resends: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ def may_resend(refund: Refund, rules: ResolveRules, elapsed_seconds: int) -> boo
 
     `elapsed_seconds` since the first send is the larger of wall and monotonic time.
     """
-    if refund.key_stuck or refund.refused_code is not None:
+    if not rules.resends or refund.key_stuck or refund.refused_code is not None:
         return False
     return elapsed_seconds < safe_window_seconds(rules.key_window_seconds)
 
@@ -108,7 +111,8 @@ def after_absence(
         return Unresolvable("refused_in_doubt")
     if rules.complete_listing and not ahead:
         return ProvenAbsent("absent_from_complete_listing", due_at=at)
-    return Unresolvable("absent_outside_window")
+    why = "absent_outside_window" if rules.resends else "absent_and_frozen"
+    return Unresolvable(why)
 
 
 def _in_flight_until(refund: Refund, rules: ResolveRules, at: datetime) -> datetime:

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from refundwatch.gateways.contract import Heard
     from refundwatch.store.contract import CallRecord, DueWork
 
+FROZEN_PATIENCE_SECONDS: Final = 3600
+"""So long a doubt waits for its frozen payment; then its absence goes to people."""
+
 LEAST_IN_FLIGHT_SECONDS: Final = 120
 """A request may be on its way this long at least, whatever the settings say."""
 
@@ -46,11 +49,12 @@ _MOST_FAILURES_KEPT: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """One look: whose, over which connection, asked when."""
+    """One look: whose, over which connection, asked when, and is its payment frozen."""
 
     refund: Refund
     path: ConnectionPath
     asked_at: datetime
+    frozen: bool
 
 
 class Resolver(Room[str]):
@@ -85,12 +89,13 @@ class Resolver(Room[str]):
         leave = self._share.enter(path)
         if leave is None:
             return False
-        self.jobs.start(work.refund.id, self._resolve(work.refund, path), leave)
+        self.jobs.start(work.refund.id, self._resolve(work, path), leave)
         return True
 
-    async def _resolve(self, refund: Refund, path: ConnectionPath) -> None:
+    async def _resolve(self, work: DueWork, path: ConnectionPath) -> None:
+        refund, frozen = work.refund, work.payment.frozen is not None
         async with self.at.lanes.lane(path):
-            one = _Question(refund, path, self.at.clock.now())
+            one = _Question(refund, path, self.at.clock.now(), frozen)
             ran = await self._asked(one)
             self.at.lanes.obey(path, ran.calls)
             await self.at.exchanges.note(ran.calls[:-1])
@@ -150,6 +155,8 @@ class Resolver(Room[str]):
         rules = self._rules(one)
         unsure = safe_window_seconds(rules.key_window_seconds)
         age = self.at.ages.of(one.refund, unsure)
+        if one.frozen and age >= FROZEN_PATIENCE_SECONDS:
+            rules = replace(rules, resends=False)
         following = after_absence(one.refund, rules, age, one.asked_at)
         if isinstance(following, ResendSameKey | LookedUpAbsent):
             return following

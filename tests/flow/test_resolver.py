@@ -243,22 +243,51 @@ def test_stop_while_looking_up_sends_nothing_again() -> None:
     in_world(main, bank=Bank(acts=[Act.LOST_BEFORE]))
 
 
-@pytest.mark.parametrize("gateway", [Toy(), BLIND])
-def test_resend_that_is_refused_for_a_frozen_payment_is_tried_later_and_later(
-    gateway: Toy,
-) -> None:
+FREEZE = {"kind": EventKind.DISPUTE_OPENED, "event": "d1", "payment": "pi_1"}
+
+
+def test_absence_of_what_a_frozen_payment_holds_back_goes_to_people() -> None:
     async def main(world: World) -> None:
         refund = await world.send()
-        item = {"kind": EventKind.DISPUTE_OPENED, "event": "d1", "payment": "pi_1"}
-        await world.hear(toy.delivery([item]))
+        await world.hear(toy.delivery([FREEZE]))
+        after = await world.walk(refund, HOUR)
+        assert after.state is S.UNKNOWN
+        after = await world.walk(refund, 8 * HOUR)
+
+        assert after.state is S.REVIEW
+        assert after.review_reason == "absent_and_frozen"
+        assert (await world.payment()).reserved_minor == 500
+        assert len(world.bank.orders) == 1
+
+    in_world(main, bank=Bank(acts=[Act.LOST_BEFORE]))
+
+
+def test_resend_that_is_refused_for_a_frozen_payment_is_tried_later_and_later() -> None:
+    async def main(world: World) -> None:
+        refund = await world.send()
+        await world.hear(toy.delivery([FREEZE]))
         asked = world.count_commands()
+        after = await world.walk(refund, HOUR / 2)
+
+        assert after.state is S.UNKNOWN
+        assert len(world.bank.orders) == 1
+        assert 3 <= asked.count("ClaimRefund") <= 5
+
+    in_world(main, bank=Bank(acts=[Act.LOST_BEFORE]))
+
+
+def test_doubt_of_a_frozen_payment_at_a_gateway_that_cannot_be_asked_stays_open() -> (
+    None
+):
+    async def main(world: World) -> None:
+        refund = await world.send()
+        await world.hear(toy.delivery([FREEZE]))
         after = await world.walk(refund, 20 * HOUR)
 
         assert after.state is S.UNKNOWN
         assert len(world.bank.orders) == 1
-        assert 5 <= asked.count("ClaimRefund") <= 8
 
-    in_world(main, bank=Bank(acts=[Act.LOST_BEFORE]), paths=(a_path(gateway=gateway),))
+    in_world(main, bank=Bank(acts=[Act.LOST_BEFORE]), paths=(a_path(gateway=BLIND),))
 
 
 # --- not found, outside the window --------------------------------------------------
