@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.xdist_group("heavy")
 
-ENDS = 5
-FULL = 3
+ENDS = 4
+FULL = 2
 
 
 async def ended(system: Running) -> None:
@@ -63,7 +63,8 @@ async def test_failed_sync_ends_the_process_and_loses_nothing(
                         await breaking.fail_syncs(system, 0.2)
                     await ended(system)
 
-            told = logged(system, "store:failed")
+            # A loop may say it too, without the code.
+            told = [it for it in logged(system, "store:failed") if "code" in it]
             assert len(told) == ENDS
             for line in told:
                 assert "SQLITE_IOERR" in str(line["detail"])
@@ -89,7 +90,8 @@ async def test_full_disk_is_refused_and_survived(
                 await system.daemon.wait()
                 await system.restart()
 
-            assert set(drive.returns.problems) <= {"store.full", "unreachable"}
+            problems = drive.returns.problems
+            assert {it for it in problems if it.startswith("store.")} == {"store.full"}
             assert drive.deliveries.answers[503] >= FULL
             assert len(logged(system, "store:refuses")) >= FULL
             assert len(logged(system, "api:error")) < 100, "a storm in the log"
