@@ -160,7 +160,10 @@ async def strangers(city: City) -> None:
         left = model.books.remaining_minor(payment)
         if left < 2:
             continue
-        model.external_refund(reference, dice.randint(1, left), city.clock.truth())
+        # Often it is what the returns system asks for too: somebody was impatient.
+        asked = [ask.amount_minor for ask in city.plan.asks if ask.payment == reference]
+        amount = dice.choice([*asked, dice.randint(1, left)])
+        model.external_refund(reference, min(amount, left), city.clock.truth())
         city.trace("outside", reference)
         city.wake_post()
 

@@ -93,6 +93,7 @@ class Plan:
     outside: int
     planted: bool
     lost_answers: float
+    alters: float
     quiet: bool
     neighbour: bool
 
@@ -183,6 +184,7 @@ def plan_of(seed: int) -> Plan:
         outside=rng.choice((1, 2)) if some(0.25) and not profile.webhook_silent else 0,
         planted=some(0.05),
         lost_answers=0.3 if some(0.3) else 0.0,
+        alters=0.5 if some(0.1) else 0.0,
         quiet=quiet,
         neighbour=rng.random() < 0.15,  # noqa: PLR2004 - see `NEIGHBOUR`
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from refundwatch.gateways.contract import RawDelivery
@@ -40,6 +41,7 @@ class Post:
             if dice.random() < city.plan.lost_answers:
                 city.tally.fired("answer to a delivery lost")
                 status = None
+        await self._alter(post)
         city.trace("post", post.event, post.attempt, status)
         city.rules.on_delivered(post, status)
         model = city.sandbox.model(post.account)
@@ -58,6 +60,22 @@ class Post:
         if task.cancelled():
             return None
         return task.result().status
+
+    async def _alter(self, post: WebhookPost) -> None:
+        """Send it again as somebody changed it on the way, under its old signature.
+
+        Adyen signs the fields of an item, not its bytes: there is nothing to alter
+        but what the forgeries alter.
+        """
+        city = self.city
+        if city.calm or post.forged or city.plan.gateway == "adyen":
+            return
+        if city.dice("alter").random() >= city.plan.alters:
+            return
+        altered = replace(post, body=post.body + b" ", forged=True)
+        status = await self._status(altered)
+        city.tally.fired("delivery altered")
+        city.rules.on_delivered(altered, status)
 
     async def _received(self, account: str, raw: RawDelivery) -> Reception:
         reception = await self.city.house.receptionist.receive(account, raw)

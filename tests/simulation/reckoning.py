@@ -114,9 +114,8 @@ def _matched(city: City) -> None:
     """L5: no delivery is left unmatched without an alarm."""
     for row in city.look("SELECT * FROM delivery WHERE state = 'waiting'"):
         alarmed = city.look(
-            "SELECT 1 FROM alarm WHERE subject LIKE ? OR subject = ?",
-            f"%{row['id']}%",
-            row["account"],
+            "SELECT 1 FROM alarm WHERE subject = ?",
+            f"{row['account']}/{row['payment_reference'] or row['dedupe_id']}",
         )
         city.rules.hold("L5", alarmed, f"delivery {row['id']} waits: {dict(row)}")
     city.tally.checked("L5")

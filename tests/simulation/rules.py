@@ -228,13 +228,30 @@ class Rules:
         self._approved(row)
         self.hold("S15", row["frozen"] is None, f"{row['id']}: its payment is frozen")
         self.hold("S15", row["paused"] is None, f"{row['id']}: {path.id} is paused")
-        self.hold("S15", row["state"] == "sending", f"{row['id']} is {row['state']}")
+        self._claimed(row, order)
         self._resend_in_time(path, order)
         if path.account.name == NEIGHBOUR:
             self.delays.setdefault(
                 row["id"],
                 city.loop.time() - self._queued_at.get(row["id"], 0.0),
             )
+
+    def _claimed(self, row: sqlite3.Row, order: Order) -> None:
+        """Each order has an attempt of its own, opened and durable before it leaves.
+
+        The refund may have moved on since: a delivery can overtake its own order.
+        """
+        opened = self.city.look(
+            "SELECT count(*) AS n FROM attempt WHERE refund_id = ? AND generation = ?",
+            row["id"],
+            row["of_generation"],
+        )[0]["n"]
+        left = sum(it.key == order.key for it in self.city.wire.orders)
+        self.hold(
+            "S15",
+            row["state"] == "sending" or (left < opened and row["attempts"]),
+            f"{row['id']} left as {row['state']}, order {left + 1} of {opened} attempts",
+        )
 
     def _approved(self, row: sqlite3.Row) -> None:
         amount = row["amount_minor"]
@@ -264,11 +281,23 @@ class Rules:
         age = order.at - same[0].at
         window = path.gateway.capabilities.key_window_seconds
         self.hold("S5", age < window, f"{order.reference} was resent after {age:.0f} s")
-        over = {it.connection for it in same} | {path.id}
-        left = [it for it in same if it.arrived or not it.returned]
+        doubtful = self.city.look(
+            "SELECT 1 FROM refund_generation AS g JOIN attempt AS a"
+            " ON a.refund_id = g.refund_id AND a.generation = g.generation"
+            " WHERE g.idempotency_key = ? AND a.outcome = 'unknown'"
+            " AND a.connection <> ?",
+            order.key,
+            path.id,
+        )
+        taken = any(
+            row.merchant_reference == order.reference
+            for row in self.city.sandbox.ledger.rows()
+        )
+        elsewhere = [it for it in same if it.connection != path.id]
+        under_way = any(not it.arrived for it in elsewhere)
         self.hold(
             "S5",
-            len(over) == 1 or not left,
+            not doubtful and not (elsewhere and (taken or under_way)),
             f"{order.reference} was resent over another endpoint",
         )
 

@@ -51,6 +51,7 @@ FAULTS: Final[dict[str, tuple[str, ...]]] = {
         "delivery delayed",
         "delivery never sent",
         "delivery forged",
+        "delivery altered",
         "delivery before the response",
         "delivery after the end",
         "delivery of an unknown refund",
