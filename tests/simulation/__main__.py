@@ -9,6 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from tests.simulation.mutants import MUTANTS, play_mutant
 from tests.simulation.play import play
 from tests.simulation.rules import INVARIANTS
 from tests.simulation.tally import FAULTS, Tally
@@ -36,9 +37,14 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--seed", type=int, help="one seed, with its whole story")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument(
+        "--mutants", action="store_true", help="switch on one bug after another"
+    )
     chosen = parser.parse_args()
     if chosen.seed is not None:
         return _tell(chosen.seed)
+    if chosen.mutants:
+        return _find_mutants(chosen.first, chosen.seeds, chosen.jobs)
     begun = time.perf_counter()
     total, broken = run_many(chosen.first, chosen.seeds, chosen.jobs)
     _print(total, chosen.seeds, time.perf_counter() - begun)
@@ -56,6 +62,25 @@ def _tell(seed: int) -> int:
     print("\n".join(report.story))
     print(report.text())
     return 1 if report.broken else 0
+
+
+def _find_mutants(first: int, count: int, jobs: int) -> int:
+    """Say which seed finds each bug, and by what; exit 1 when one stays hidden."""
+    hidden = 0
+    for name in MUTANTS:
+        with multiprocessing.get_context("fork").Pool(jobs) as pool:
+            # In order, so that the seed that is named is the first.
+            works = [(name, seed) for seed in range(first, first + count)]
+            found = next(
+                (it for it in pool.imap(play_mutant, works) if it.broken), None
+            )
+            pool.terminate()
+        if found is None:
+            hidden += 1
+            print(f"{name:<40} NOT FOUND in {count} seeds")
+        else:
+            print(f"{name:<40} seed {found.seed:<6}{found.broken}: {found.what[:90]}")
+    return 1 if hidden else 0
 
 
 def _print(total: Tally, seeds: int, seconds: float) -> None:

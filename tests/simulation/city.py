@@ -7,10 +7,8 @@ wire and the post go on. Everything is drawn from the seed, so a seed replays ex
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from functools import cache
 from hashlib import sha256
-from random import Random
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from refundwatch.domain.policy import Band
@@ -53,7 +51,9 @@ from tests.simulation.tally import Tally
 from tests.simulation.wire import Wire
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Coroutine
+    from random import Random
 
     from refundwatch.flow.house import House
     from tests.flow.simloop import SimLoop
@@ -212,7 +212,7 @@ class City:
         self.rules = Rules(self)
         self.wire = Wire(self)
 
-    # --- chance and its trace --------------------------------------------------------
+    # --- chance and its trace ---
 
     def dice(self, part: str) -> Random:
         """Give the generator of one part of the world."""
@@ -230,7 +230,7 @@ class City:
     def trace_hash(self) -> str:
         return self._hash.hexdigest()[:16]
 
-    # --- tasks -----------------------------------------------------------------------
+    # --- tasks ---
 
     def world_task(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run what belongs to the world: it outlives the daemon."""
@@ -270,7 +270,7 @@ class City:
         if self.at_step is not None:
             self.at_step()
 
-    # --- gateways --------------------------------------------------------------------
+    # --- gateways ---
 
     def advance(self) -> None:
         """Let the gateways do what they do by themselves up to now."""
@@ -283,10 +283,16 @@ class City:
         """Tell whether this is the time when most trouble happens."""
         return not self.calm and self.loop.time() < _YOUNG_SECONDS
 
+    @property
+    def slow_seconds(self) -> float:
+        """Give how long whoever is not young waits before looking again."""
+        settled = self.calm and self.loop.time() > self.healthy_since + 4 * 3600
+        return 4 * 3600 if settled else 1800
+
     def wake_post(self) -> None:
         self.post_bell.set()
 
-    # --- the daemon's life --------------------------------------------------------------
+    # --- the daemon's life ---
 
     def look(self, sql: str, *values: Any) -> list[sqlite3.Row]:
         """Read the database as it stands, past the daemon."""
@@ -334,7 +340,7 @@ class City:
         """Run what is due by the calendar, as the daemon's scheduler does."""
         while not self.stop.is_set():
             await self.house.calendar.run_due(self.clock.now())
-            await asyncio.sleep(30 if self.young else 1800)
+            await asyncio.sleep(30 if self.young else self.slow_seconds)
 
     async def _recover(self) -> None:
         now = self.clock.now()
@@ -445,7 +451,7 @@ class City:
         self.kill(name, power=power)
         raise asyncio.CancelledError
 
-    # --- opening -----------------------------------------------------------------------
+    # --- opening ---
 
     async def open(self) -> None:
         """Found the house and take the payments on both sides."""

@@ -31,10 +31,13 @@ from refundwatch.store.contract import CreateRefund, GetPayment, StoreDelivery
 from refundwatch.store.sqlite import applying, claims, decisions, intake
 from refundwatch.store.sqlite.approvals import creators_and_editors
 from tests.simulation.city import City
+from tests.simulation.play import play
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+
+    from tests.simulation.play import Report
 
 S = RefundState
 
@@ -280,3 +283,10 @@ MUTANTS: Final[dict[str, Callable[[], AbstractContextManager[None]]]] = {
     "amount not compared": amount_not_compared,
     "look-up by amount instead of reference": looked_up_by_amount,
 }
+
+
+def play_mutant(work: tuple[str, int]) -> Report:
+    """Play a seed with one bug switched on."""
+    name, seed = work
+    with MUTANTS[name]():
+        return play(seed)

@@ -11,10 +11,10 @@ from refundwatch.domain.policy import Principal, Role
 from refundwatch.errors import RefundwatchError, RequestConflict
 from refundwatch.store.contract import (
     DecideRefund,
-    GetRefund,
     NewRefund,
     UnfreezePayment,
 )
+from refundwatch.store.rows import refund_from_row
 from refundwatch.store.sqlite.statements import content_sha256
 from tests.simulation.plan import NEIGHBOUR, Ask
 
@@ -43,7 +43,7 @@ async def attempted(city: City, work: Any) -> Any:
     return None if task.cancelled() else task.result()
 
 
-# --- the returns systems -------------------------------------------------------------
+# --- the returns systems ---
 
 
 async def returns(city: City) -> None:
@@ -110,21 +110,22 @@ async def _conflict(city: City, new: NewRefund) -> None:
             city.rules.on_conflict(new.request_id, refused=False)
 
 
-# --- approvers and operators ------------------------------------------------------------
+# --- approvers and operators ---
 
 
 async def people(city: City) -> None:
     """Decide what waits; in trouble also change their minds, in calm clear the desk."""
     dice = city.dice("people")
     while True:
-        await asyncio.sleep(dice.uniform(2, 40) if city.young else 1800)
+        await asyncio.sleep(dice.uniform(2, 40) if city.young else city.slow_seconds)
         if not city.life["alive"]:
             continue
-        for row in city.look("SELECT id, state FROM refund ORDER BY id"):
-            detail = await attempted(city, city.store.read(GetRefund(row["id"])))
-            if detail is None:
-                break
-            await _treat(city, dice, detail.summary.refund)
+        waiting = city.look(
+            "SELECT * FROM refund WHERE state IN"
+            " ('awaiting_approval', 'held', 'queued', 'review') ORDER BY id"
+        )
+        for row in waiting:
+            await _treat(city, dice, refund_from_row(row))
         if city.calm:
             await _unfreeze(city)
 
@@ -191,7 +192,7 @@ async def _decide(
         city.trace("denied", denied.code)
 
 
-# --- reviews, by what the gateway's own books say ------------------------------------------
+# --- reviews, by what the gateway's own books say ---
 
 
 async def _resolve(city: City, dice: Random, refund: Refund) -> None:

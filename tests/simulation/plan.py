@@ -103,22 +103,21 @@ class Plan:
 
 
 def _profile(rng: Random, gateway: str) -> FaultProfile:
-    values: dict[str, float] = {}
     appetite = rng.choice((0.0, 0.15, 0.3, 0.6))
-    for name, chance in _REQUEST.items():
-        if rng.random() < appetite:
-            values[name] = chance
+    values = {
+        name: chance for name, chance in _REQUEST.items() if rng.random() < appetite
+    }
     total = sum(values.values())
-    if total > 0.9:  # noqa: PLR2004 - some requests must pass
+    if total > 0.9:
         values = {name: value * 0.9 / total for name, value in values.items()}
-    for name, chance in _OTHER.items():
-        if rng.random() < appetite:
-            values[name] = chance
+    values |= {
+        name: chance for name, chance in _OTHER.items() if rng.random() < appetite
+    }
     # A bounce that no webhook tells of is found by settlement, which is not here yet.
     if values.get("webhook_silent"):
         values.pop("bounces", None)
     if gateway == "adyen":
-        values.pop("bounces", None) if rng.random() < 0.5 else None  # noqa: PLR2004
+        values.pop("bounces", None) if rng.random() < 0.5 else None
     return FaultProfile(
         **values,
         latency_seconds=rng.choice((0.05, 0.3, 2.0)),
@@ -144,7 +143,7 @@ def _asks(rng: Random, payments: tuple[tuple[str, int], ...]) -> tuple[Ask, ...]
                 payment=reference,
                 amount_minor=max(int(captured * share), 1),
                 repeats=rng.choice((0, 0, 1, 3)),
-                other_body=rng.random() < 0.1,  # noqa: PLR2004
+                other_body=rng.random() < 0.1,
             )
         )
     return tuple(asks)
@@ -159,9 +158,12 @@ def plan_of(seed: int) -> Plan:
         (f"{prefix}{seed}x{number}", rng.choice((900, 4_000, 20_000)))
         for number in range(rng.randint(1, 3))
     )
-    quiet = rng.random() < 0.1  # noqa: PLR2004 - one in ten runs shows the pace
+    quiet = rng.random() < 0.1
     profile = FaultProfile(latency_seconds=0.1) if quiet else _profile(rng, gateway)
-    some = (lambda chance: not quiet and rng.random() < chance)
+
+    def some(chance: float) -> bool:
+        return not quiet and rng.random() < chance
+
     return Plan(
         seed=seed,
         account=f"{gateway}-eu",
@@ -186,5 +188,5 @@ def plan_of(seed: int) -> Plan:
         lost_answers=0.3 if some(0.3) else 0.0,
         alters=0.5 if some(0.1) else 0.0,
         quiet=quiet,
-        neighbour=rng.random() < 0.15,  # noqa: PLR2004 - see `NEIGHBOUR`
+        neighbour=rng.random() < 0.15,
     )

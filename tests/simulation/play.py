@@ -44,8 +44,8 @@ class Report:
             return f"seed {self.seed}: held ({self.trace_hash})"
         return "\n".join(
             (
-                f"seed {self.seed} ({self.trace_hash}): {self.broken} is broken: "
-                f"{self.what}",
+                f"seed {self.seed} ({self.trace_hash}): {self.broken} is broken:",
+                f"  {self.what}",
                 f"  python -m tests.simulation --seed {self.seed} tells the story:",
                 *(f"    {line}" for line in self.story),
             )

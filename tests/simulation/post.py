@@ -37,10 +37,10 @@ class Post:
         dice = city.dice("post")
         await asyncio.sleep(dice.uniform(0.001, 0.05))
         status = await self._status(post)
-        if status is not None and not city.calm and not post.forged:
-            if dice.random() < city.plan.lost_answers:
-                city.tally.fired("answer to a delivery lost")
-                status = None
+        heard = status is not None and not city.calm and not post.forged
+        if heard and dice.random() < city.plan.lost_answers:
+            city.tally.fired("answer to a delivery lost")
+            status = None
         await self._alter(post)
         city.trace("post", post.event, post.attempt, status)
         city.rules.on_delivered(post, status)

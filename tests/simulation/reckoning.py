@@ -125,7 +125,8 @@ def _secrets(city: City) -> None:
     """S16: nothing secret stands in the log, the audit or an alarm."""
     texts = [repr(city.log.events), repr(city.log.problems)]
     texts += [
-        bytes(row["entry"]).decode() for row in city.look("SELECT entry FROM audit_entry")
+        bytes(row["entry"]).decode()
+        for row in city.look("SELECT entry FROM audit_entry")
     ]
     texts += [row["detail"] for row in city.look("SELECT detail FROM alarm")]
     whole = "\n".join(texts)

@@ -7,13 +7,13 @@ here are our reading of the protocol, not calls into the code that is judged.
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.simulation.plan import NEIGHBOUR
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Iterable
 
     from refundwatch.flow.ports import ConnectionPath
@@ -81,7 +81,7 @@ class Rules:
     def __init__(self, city: City) -> None:
         self.city = city
         self.broken: Broken | None = None
-        self._rows: dict[str, dict[str, Any]] = {}
+        self._rows: dict[str, sqlite3.Row] = {}
         self._seq = -1
         self._key_owner: dict[str, tuple[str, int]] = {}
         self._bytes: dict[str, tuple[str, bytes, str]] = {}
@@ -92,7 +92,7 @@ class Rules:
         self.delays: dict[str, float] = {}
         self._watch_ledger()
 
-    # --- saying so -----------------------------------------------------------------
+    # --- saying so ---
 
     def hold(self, invariant: str, condition: object, what: str) -> None:
         """Count a check; the first that fails ends the run."""
@@ -116,7 +116,7 @@ class Rules:
         self.hold("S4", found, f"an order under the key {key}, which nobody was given")
         return str(found[0]["merchant_reference"]) if found else f"nobody's {key}"
 
-    # --- at the gateway --------------------------------------------------------------
+    # --- at the gateway ---
 
     def _watch_ledger(self) -> None:
         ledger = self.city.sandbox.ledger
@@ -191,7 +191,7 @@ class Rules:
     def _ledger_of(self, account: str, payment: str) -> list[LedgerRow]:
         return self.city.sandbox.ledger.rows(account, payment)
 
-    # --- on the wire -------------------------------------------------------------------
+    # --- on the wire ---
 
     def on_order(self, path: ConnectionPath, order: Order) -> None:
         """S5, S6, S15: what leaves is what was claimed, approved and allowed."""
@@ -250,7 +250,7 @@ class Rules:
         self.hold(
             "S15",
             row["state"] == "sending" or (left < opened and row["attempts"]),
-            f"{row['id']} left as {row['state']}, order {left + 1} of {opened} attempts",
+            f"{row['id']} left as {row["state"]}: order {left + 1} of {opened}",
         )
 
     def _approved(self, row: sqlite3.Row) -> None:
@@ -259,7 +259,9 @@ class Rules:
         words = self.city.look(
             "SELECT kind, actor, revision FROM decision WHERE refund_id = ?", row["id"]
         )
-        own = {row["created_by"]} | {it["actor"] for it in words if it["kind"] == "edit"}
+        own = {row["created_by"]} | {
+            it["actor"] for it in words if it["kind"] == "edit"
+        }
         given = {
             it["actor"]
             for it in words
@@ -306,14 +308,11 @@ class Rules:
         bound = 2 * path.concurrency + 4
         self.hold("S19", count <= bound, f"{count} calls at once over {path.id}")
 
-    # --- at a commit ----------------------------------------------------------------------
+    # --- at a commit ---
 
     def on_commit(self) -> None:
         """S3, S7, S8, S10, S12, S14: every commit is a state that may stand."""
-        rows = {
-            row["id"]: dict(row)
-            for row in self.city.look("SELECT * FROM refund ORDER BY id")
-        }
+        rows = self._refunds()
         entries = self.city.look(
             "SELECT seq, refund_id, entry FROM audit_entry WHERE seq > ? ORDER BY seq",
             self._seq,
@@ -331,6 +330,13 @@ class Rules:
         self._balances()
         self._rows = rows
 
+    def _refunds(self) -> dict[str, sqlite3.Row]:
+        found = self.city.look(
+            "SELECT id, state, booking, merchant_reference, idempotency_key,"
+            " amount_minor, currency, payment_reference FROM refund ORDER BY id"
+        )
+        return {row["id"]: row for row in found}
+
     def _path(self, refund_id: str, data: dict[str, Any]) -> None:
         before = data["before"]
         for after in data.get("path") or [data["after"]]:
@@ -343,7 +349,7 @@ class Rules:
             before = after
 
     def _moved(
-        self, refund_id: str, row: dict[str, Any], path: list[tuple[str | None, str]]
+        self, refund_id: str, row: sqlite3.Row, path: list[tuple[str | None, str]]
     ) -> None:
         old = self._rows.get(refund_id)
         before, after = (old["state"] if old else None), row["state"]
@@ -378,7 +384,7 @@ class Rules:
             at = entry_after
         self.hold("S10", at == after, f"{refund_id} became {after} without an entry")
 
-    def _nothing_under_way(self, row: dict[str, Any]) -> None:
+    def _nothing_under_way(self, row: sqlite3.Row) -> None:
         """S12: back to the queue only by the newest attempt's own word."""
         orders = [
             it
@@ -391,7 +397,7 @@ class Rules:
             f"{row['id']} went back to the queue while an order of it is under way",
         )
 
-    def _freed(self, row: dict[str, Any]) -> None:
+    def _freed(self, row: sqlite3.Row) -> None:
         """S8: nothing frees a reservation while the money may have left."""
         reference = row["merchant_reference"]
         made = [
@@ -400,7 +406,8 @@ class Rules:
             if it.merchant_reference == reference
             and it.source == "api"
             and (it.executed or it.executed_at is None)
-            and it.status not in {"failed", "canceled", "rejected", "FAILED", "CANCELLED"}
+            and it.status
+            not in {"failed", "canceled", "rejected", "FAILED", "CANCELLED"}
         ]
         reviewed = self._rows[row["id"]]["state"] == "review"
         self.hold(
@@ -409,7 +416,7 @@ class Rules:
             f"{row['id']} became {row['state']} and free, but stands at the gateway",
         )
 
-    def _succeeded(self, row: dict[str, Any]) -> None:
+    def _succeeded(self, row: sqlite3.Row) -> None:
         """S14: paid out is what was paid: this amount, currency and payment."""
         made = [
             it
@@ -430,19 +437,20 @@ class Rules:
         )
 
     def _balances(self) -> None:
-        for row in self.city.look("SELECT * FROM payment"):
-            reserved, refunded = row["reserved_minor"], row["refunded_minor"]
-            fits = (
-                reserved >= 0
-                and refunded >= 0
-                and (
-                    reserved + refunded <= row["captured_minor"]
-                    or row["frozen"] is not None
-                )
+        found = self.city.look(
+            "SELECT gateway_reference, reserved_minor, refunded_minor, captured_minor,"
+            " frozen FROM payment"
+        )
+        for name, reserved, refunded, captured, frozen in found:
+            fits = reserved >= 0 and refunded >= 0
+            within = reserved + refunded <= captured or frozen is not None
+            self.hold(
+                "S3",
+                fits and within,
+                f"{name}: {reserved} reserved, {refunded} refunded of {captured}",
             )
-            self.hold("S3", fits, f"{row['gateway_reference']}: {dict(row)}")
 
-    # --- lives -----------------------------------------------------------------------------
+    # --- lives ---
 
     def on_start(self) -> None:
         """S4, S10: whatever survived a death has every intent and every entry."""
@@ -462,13 +470,10 @@ class Rules:
         kept = self.city.look("SELECT max(seq) AS it FROM audit_entry")[0]["it"]
         # What was seen of a lost future must not be held against the past.
         self._seq = min(self._seq, kept if kept is not None else -1)
-        self._rows = {
-            row["id"]: dict(row)
-            for row in self.city.look("SELECT * FROM refund ORDER BY id")
-        }
+        self._rows = self._refunds()
         self.hold("S10", kept == seq, f"the log ended at {seq} and now at {kept}")
 
-    # --- deliveries -------------------------------------------------------------------------
+    # --- deliveries ---
 
     def on_delivered(self, post: WebhookPost, status: int | None) -> None:
         """S11: what is acknowledged is durable once; a forgery changes nothing."""
@@ -495,10 +500,10 @@ class Rules:
         self.hold(
             "S11",
             found[0]["n"] == 1,
-            f"{post.event} {wanted} was acknowledged and is stored {found[0]['n']} times",
+            f"{post.event} {wanted} was acknowledged, stored {found[0]['n']} times",
         )
 
-    # --- requests ------------------------------------------------------------------------------
+    # --- requests ---
 
     def on_answered(self, request_id: str, refund_id: str) -> None:
         """S13: one request, one refund, however often it is made."""

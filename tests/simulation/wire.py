@@ -124,7 +124,7 @@ class Wire:
     def _note_read(self, request: HttpRequest) -> None:
         self.reads[request.operation].append(self.city.loop.time())
 
-    # --- the journey ---------------------------------------------------------------
+    # --- the journey ---
 
     async def _carry(
         self,
@@ -161,7 +161,10 @@ class Wire:
         city = self.city
         model = city.sandbox.model(path.account.name)
         city.advance()
-        if city.loop.time() < self.down_until and path.account.name == city.plan.account:
+        if (
+            city.loop.time() < self.down_until
+            and path.account.name == city.plan.account
+        ):
             city.tally.fired("maintenance")
             return Reply(status=503, body=b"<html>maintenance</html>")
         if order is not None:
@@ -240,7 +243,7 @@ class Wire:
         self.city.tally.fired("key per endpoint")
         return f"{value}-at-{path.id.rsplit('/', 1)[-1]}"
 
-    # --- what others ask -------------------------------------------------------------
+    # --- what others ask ---
 
     def on_its_way(self, reference: str) -> bool:
         """Tell whether an order has left and not yet arrived."""

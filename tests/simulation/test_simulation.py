@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.kept import KEPT
+from tests.simulation.mutants import MUTANTS, play_mutant
+from tests.simulation.play import play
+from tests.simulation.tally import Tally
+
+ROOT = Path(__file__).resolve().parents[2]
+
+FOUND_AT = {
+    "new key on retry": 1,
+}
+
+
+@pytest.mark.parametrize("block", range(6))
+def test_whatever_goes_wrong_the_invariants_hold(block: int) -> None:
+    total = Tally()
+    for seed in range(block * 10, block * 10 + 10):
+        report = play(seed)
+        assert report.broken is None, report.text()
+        total.add(report.tally)
+    assert sum(total.faults.values()) > 50
+
+
+@pytest.mark.parametrize("seed", KEPT, ids=str)
+def test_seed_that_once_broke_an_invariant_holds(seed: int) -> None:
+    report = play(seed)
+
+    assert report.broken is None, f"{KEPT[seed]}\n{report.text()}"
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_mutant_is_found(name: str) -> None:
+    seed = FOUND_AT[name]
+
+    assert play_mutant((name, seed)).broken is not None
+    assert play(seed).broken is None
+
+
+def test_mutant_leaves_the_product_as_it_was() -> None:
+    before = play(3).trace_hash
+    for name in MUTANTS:
+        with MUTANTS[name]():
+            pass
+
+    assert play(3).trace_hash == before
+
+
+@pytest.mark.parametrize("seed", [8, 30, 73])
+def test_same_seed_tells_the_same_story_in_another_process(seed: int) -> None:
+    """S20, whatever the order of sets and addresses."""
+    here = play(seed).trace_hash
+    code = f"from tests.simulation.play import play; print(play({seed}).trace_hash)"
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONHASHSEED": "4711"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert told.stdout.strip() == here
+
+
+def test_broken_seed_is_told_with_its_story() -> None:
+    name = "new key on retry"
+    report = play_mutant((name, FOUND_AT[name]))
+
+    text = report.text()
+    assert f"seed {report.seed}" in text
+    assert report.trace_hash in text
+    assert "order" in text
+    assert play_mutant((name, report.seed)).trace_hash == report.trace_hash
