@@ -250,7 +250,7 @@ class Rules:
         self.hold(
             "S15",
             row["state"] == "sending" or (left < opened and row["attempts"]),
-            f"{row['id']} left as {row["state"]}: order {left + 1} of {opened}",
+            f"{row['id']} left as {row['state']}: order {left + 1} of {opened}",
         )
 
     def _approved(self, row: sqlite3.Row) -> None:
