@@ -78,6 +78,8 @@ class Wire:
         else:
             self._note_read(request)
         answer: asyncio.Future[HttpResponse] = city.loop.create_future()
+        # Nobody may be there any more to hear of it.
+        answer.add_done_callback(lambda done: done.cancelled() or done.exception())
         city.world_task(self._carry(path, request, timeout_seconds, answer, order))
         if order is not None:
             city.crash_point("crash after send")
