@@ -5,13 +5,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test lint format types contracts replay soak fuzz lock clean
+.PHONY: help demo test lint format types contracts replay simulate mutants soak fuzz bench lock clean
 
 help:
 	@echo "make demo       watch it work: sandbox, daemon and dashboard with throwaway data"
 	@echo "make test       the whole test suite"
 	@echo "make lint types contracts   what the gate checks beside the tests"
 	@echo "make replay     a year of real invoices and returns through the hub"
+	@echo "make simulate   the money path in virtual time, under every fault (SEEDS=20000)"
+	@echo "make mutants    bugs switched on one by one: the simulation must find each"
+	@echo "make bench      how fast, beside what: one table of ratios"
 	@echo "make fuzz       hours of odd requests and odd bytes (SECONDS=20 a parser)"
 	@echo "make soak       half an hour of steady load: memory flat, queues bounded (MINUTES=30)"
 	@echo "make format     let ruff write the sources as the gate wants them"
@@ -28,7 +31,11 @@ $(READY): requirements-dev.lock pyproject.toml
 demo: $(READY)
 	@$(BIN)/refundwatch demo
 
+# The seeds that `make test` runs; `make simulate` takes more.
+GATE_SEEDS := 2000
+
 test: $(READY)
+	$(BIN)/python -m tests.simulation --seeds $(GATE_SEEDS)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore=tests/e2e
 	$(BIN)/python -m pytest tests/e2e  # by themselves: real processes want the cores
 
@@ -48,6 +55,17 @@ contracts: $(READY)
 
 replay: $(READY)
 	$(BIN)/python -m tests.replay
+
+SEEDS ?= 20000
+
+simulate: $(READY)
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+
+mutants: $(READY)
+	$(BIN)/python -m tests.simulation --mutants --seeds $(GATE_SEEDS)
+
+bench: $(READY)
+	$(BIN)/python -m bench
 
 MINUTES ?= 30
 

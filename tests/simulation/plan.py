@@ -132,7 +132,8 @@ def _profile(rng: Random, gateway: str) -> FaultProfile:
 
 def _asks(rng: Random, payments: tuple[tuple[str, int], ...]) -> tuple[Ask, ...]:
     asks = []
-    spread = rng.choice((1.0, 30.0, 300.0))
+    # Batches come at one moment, people's requests over minutes.
+    spread = rng.choice((0.0, 1.0, 30.0, 300.0))
     for number in range(rng.randint(2, 5)):
         reference, captured = rng.choice(payments)
         share = rng.choice((0.05, 0.3, 0.6, 0.6, 1.0))
@@ -177,7 +178,7 @@ def plan_of(seed: int) -> Plan:
         power=some(0.3),
         cancels=rng.choice((1, 3)) if some(0.3) else 0,
         clock=some(0.25),
-        stalls=0.2 if some(0.2) else 0.0,
+        stalls=0.5 if some(0.2) else 0.0,
         slow_path=0.3 if some(0.25) else 0.0,
         storms=some(0.2),
         lies=0.3 if some(0.1) else 0.0,

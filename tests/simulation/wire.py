@@ -103,7 +103,7 @@ class Wire:
         if dice.random() < city.plan.stalls:
             city.tally.fired("worker stalled")
             city.trace("stall", order.reference)
-            await asyncio.sleep(dice.uniform(60, 300))
+            await asyncio.sleep(dice.uniform(60, 150))
 
     def _order(self, path: ConnectionPath, request: HttpRequest) -> Order:
         headers = {name.lower(): value for name, value in request.headers}
