@@ -291,8 +291,9 @@ class Rules:
             order.key,
             path.id,
         )
+        here = self.city.wire.key_at(path, order.key)
         taken = any(
-            row.merchant_reference == order.reference
+            row.merchant_reference == order.reference and row.idempotency_key != here
             for row in self.city.sandbox.ledger.rows()
         )
         elsewhere = [it for it in same if it.connection != path.id]

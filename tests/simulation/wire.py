@@ -238,12 +238,18 @@ class Wire:
         self.city.tally.fired("list paged")
         return tuple(("limit", "1") if it[0] == "limit" else it for it in query)
 
-    def _header(self, path: ConnectionPath, name: str, value: str) -> str:
+    def key_at(self, path: ConnectionPath, key: str) -> str:
         """Keep the keys of a second endpoint apart from those of the first."""
-        if name not in _KEY_HEADERS or path.id.endswith("/main"):
+        name = path.id.rsplit("/", 1)[-1]
+        return key if name == "main" else f"{key}-at-{name}"
+
+    def _header(self, path: ConnectionPath, name: str, value: str) -> str:
+        if name not in _KEY_HEADERS:
             return value
-        self.city.tally.fired("key per endpoint")
-        return f"{value}-at-{path.id.rsplit('/', 1)[-1]}"
+        key = self.key_at(path, value)
+        if key != value:
+            self.city.tally.fired("key per endpoint")
+        return key
 
     # --- what others ask ---
 
