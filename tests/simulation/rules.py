@@ -60,6 +60,12 @@ TERMINAL: Final = frozenset(
         "cancelled",
     }
 )
+NEGATIVE: Final = frozenset(
+    f"refund:attempt:{word}"
+    for word in ("not_executed", "unanswered", "declined", "refused_in_doubt")
+)
+"""Conclusions about an attempt that count only for the attempt they speak of."""
+
 ONE_BELOW: Final = 1_000
 TWO_FROM: Final = 5_000
 LEASE_SECONDS: Final = 60
@@ -315,7 +321,8 @@ class Rules:
         """S3, S7, S8, S10, S12, S14: every commit is a state that may stand."""
         rows = self._refunds()
         entries = self.city.look(
-            "SELECT seq, refund_id, entry FROM audit_entry WHERE seq > ? ORDER BY seq",
+            "SELECT seq, kind, refund_id, entry FROM audit_entry WHERE seq > ?"
+            " ORDER BY seq",
             self._seq,
         )
         paths: dict[str, list[tuple[str | None, str]]] = defaultdict(list)
@@ -326,6 +333,8 @@ class Rules:
             if row["refund_id"] and "after" in data and "before" in data:
                 paths[row["refund_id"]].append((data["before"], data["after"]))
                 self._path(row["refund_id"], data)
+            if row["kind"] in NEGATIVE:
+                self._nothing_under_way(rows[row["refund_id"]])
         for refund_id, row in rows.items():
             self._moved(refund_id, row, paths.get(refund_id, []))
         self._balances()
@@ -360,8 +369,6 @@ class Rules:
         self.city.trace("state", refund_id[-6:], before, after)
         if after == "queued":
             self._queued_at.setdefault(refund_id, self.city.loop.time())
-        if before == "sending" and after == "queued":
-            self._nothing_under_way(row)
         if old and old["booking"] == "reserved" and row["booking"] == "free":
             self._freed(row)
         if after == "succeeded" and before != "review":
@@ -386,7 +393,7 @@ class Rules:
         self.hold("S10", at == after, f"{refund_id} became {after} without an entry")
 
     def _nothing_under_way(self, row: sqlite3.Row) -> None:
-        """S12: back to the queue only by the newest attempt's own word."""
+        """S12: an attempt ends without success only by its own word."""
         orders = [
             it
             for it in self.city.wire.orders
@@ -395,7 +402,7 @@ class Rules:
         self.hold(
             "S12",
             not orders or orders[-1].returned,
-            f"{row['id']} went back to the queue while an order of it is under way",
+            f"{row['id']}: an older attempt spoke while a newer one is under way",
         )
 
     def _freed(self, row: sqlite3.Row) -> None:
