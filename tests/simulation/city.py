@@ -38,13 +38,13 @@ from refundwatch.store.contract import (
 )
 from refundwatch.store.sqlite.connection import open_writer
 from refundwatch.store.sqlite.migrations import migrate
-from refundwatch.store.sqlite.store import InlineStore
 from refundwatch.store.sqlite.writer import Writer
 from tests.flow.fakes import FakePaths, LogBook, settings
 from tests.flow.simloop import START
 from tests.flow.world import Mortal
 from tests.sealer import OpenSealer
 from tests.simulation.clock import DaemonClock
+from tests.simulation.disk import JoiningStore, MortalStore
 from tests.simulation.plan import NEIGHBOUR, Plan
 from tests.simulation.rules import Rules
 from tests.simulation.tally import Tally
@@ -173,7 +173,8 @@ class City:
     """The parts of one run, and the life and death of its daemon."""
 
     house: House
-    store: Mortal
+    disk: JoiningStore
+    store: MortalStore
     stop: asyncio.Event
     rooms: list[asyncio.Task[None]]
 
@@ -308,9 +309,11 @@ class City:
             entropy=self.dice("entropy").randbytes,
             hook=self._hook,
         )
-        inner = InlineStore(writer, self.connection)
-        inner.attach_sealer(OpenSealer())
-        self.store = Mortal(inner, self.life)
+        self.disk = JoiningStore(
+            writer, self.connection, self.dice("disk"), self.daemon_task
+        )
+        self.disk.attach_sealer(OpenSealer())
+        self.store = MortalStore(self.disk, self.life)
         self.house = build_house(
             store=self.store,
             transport=Mortal(self.wire, self.life),
@@ -321,7 +324,7 @@ class City:
             log=self.log,
             probe_every_seconds=600,
         )
-        inner.subscribe(self.house.wake)
+        self.disk.subscribe(self.house.wake)
         if self.plan.power and not self.images:
             self.images.append(self.connection.serialize())
         self.trace("start", self.life_number)
@@ -379,6 +382,7 @@ class City:
                 task.cancel()
         for task in list(self._daemon):
             task.cancel()
+        self.disk.die()
         if power:
             self.rules.power_lost(self._image_after_power_loss)
         self.death.set()

@@ -27,7 +27,7 @@ from refundwatch.gateways import signing
 from refundwatch.gateways.paypal import webhooks as paypal_webhooks
 from refundwatch.gateways.stripe import adapter as stripe_adapter
 from refundwatch.sandbox.answers import json_bytes
-from refundwatch.store.contract import CreateRefund, GetPayment, StoreDelivery
+from refundwatch.store.contract import CreateRefund, GetPayment
 from refundwatch.store.sqlite import applying, claims, decisions, intake
 from refundwatch.store.sqlite.approvals import creators_and_editors
 from tests.simulation.city import City
@@ -158,16 +158,23 @@ def negative_conclusion_without_fence() -> Iterator[None]:
 def answered_before_the_commit() -> Iterator[None]:
     keeping: set[asyncio.Task[Any]] = set()
 
-    async def store(self: Any, account: str, events: Any, raw: Any) -> int:
-        items = tuple(confirm.item_of(event) for event in events)
-        now = self._at.clock.now()
-        unit = self._at.store.execute(StoreDelivery(now, account, items, raw.body))
-        task = asyncio.ensure_future(_swallowed(unit))
-        keeping.add(task)
-        task.add_done_callback(keeping.discard)
-        return 1
+    async def receive(self: Any, account: str, raw: Any) -> Any:
+        path = self._at.paths.of_account(account)[0]
+        verdict = await self._verdict(path, raw)
+        command = self._storing(account, raw, verdict)
+        if command is not None:
+            task = asyncio.ensure_future(_swallowed(self._at.store.execute(command)))
+            keeping.add(task)
+            task.add_done_callback(keeping.discard)
+        return self._received(path, verdict, 1)
 
-    with patch.object(Receptionist, "_store", store):
+    def receive_at_once(self: Any, account: str, raw: Any, answer: Any) -> bool:
+        return False
+
+    with (
+        patch.object(Receptionist, "receive", receive),
+        patch.object(Receptionist, "receive_at_once", receive_at_once),
+    ):
         yield
 
 
