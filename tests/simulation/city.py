@@ -328,7 +328,7 @@ class City:
         if self.plan.power and not self.images:
             self.images.append(self.connection.serialize())
         self.trace("start", self.life_number)
-        recovered = await self.through(self._recover())
+        recovered = await self.through(self._recover(), "start")
         if recovered.cancelled():
             return
         recovered.result()
