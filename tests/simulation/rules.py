@@ -232,8 +232,14 @@ class Rules:
             f"{order.reference} was sent with another key or other bytes",
         )
         self._approved(row)
-        self.hold("S15", row["frozen"] is None, f"{row['id']}: its payment is frozen")
-        self.hold("S15", row["paused"] is None, f"{row['id']}: {path.id} is paused")
+        frozen = row["frozen"] is not None and not self._came_after_the_claim(
+            row["id"], "payment:frozen", row["payment_id"]
+        )
+        self.hold("S15", not frozen, f"{row['id']}: its payment is frozen")
+        paused = row["paused"] is not None and not self._came_after_the_claim(
+            row["id"], "connection:paused", path.id
+        )
+        self.hold("S15", not paused, f"{row['id']}: {path.id} is paused")
         self._claimed(row, order)
         self._resend_in_time(path, order)
         if path.account.name == NEIGHBOUR:
@@ -241,6 +247,19 @@ class Rules:
                 row["id"],
                 city.loop.time() - self._queued_at.get(row["id"], 0.0),
             )
+
+    def _came_after_the_claim(self, refund_id: str, kind: str, subject: str) -> bool:
+        """Tell by the log whether a halt came when the order was on its way already."""
+        claims = self.city.look(
+            "SELECT max(seq) AS it FROM audit_entry"
+            " WHERE refund_id = ? AND kind = 'refund:attempt:opened'",
+            refund_id,
+        )
+        halts = self.city.look(
+            "SELECT seq, entry FROM audit_entry WHERE kind = ? ORDER BY seq", kind
+        )
+        ours = [it["seq"] for it in halts if subject.encode() in bytes(it["entry"])]
+        return bool(ours) and ours[-1] > (claims[0]["it"] or 0)
 
     def _claimed(self, row: sqlite3.Row, order: Order) -> None:
         """Each order has an attempt of its own, opened and durable before it leaves.
