@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tests.simulation.mutants import MUTANTS, play_mutant
 from tests.simulation.play import play
-from tests.simulation.rules import INVARIANTS
+from tests.simulation.protocol import INVARIANTS
 from tests.simulation.tally import FAULTS, Tally
 
 if TYPE_CHECKING:

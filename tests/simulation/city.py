@@ -7,44 +7,33 @@ wire and the post go on. Everything is drawn from the seed, so a seed replays ex
 from __future__ import annotations
 
 import asyncio
-from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from refundwatch.domain.policy import Band
 from refundwatch.flow.house import build_house
-from refundwatch.flow.ports import ConnectionPath
-from refundwatch.gateways import registry
-from refundwatch.gateways.contract import AccountView, Credentials
 from refundwatch.sandbox.books import Payment
-from refundwatch.sandbox.config import SandboxConfig
-from refundwatch.sandbox.faults import PROFILES
-from refundwatch.sandbox.paypal.certificates import WebhookSigner
-from refundwatch.sandbox.settings import (
-    AdyenSettings,
-    AnyAccount,
-    PaypalSettings,
-    StripeSettings,
-)
-from refundwatch.sandbox.world import World
 from refundwatch.store.contract import (
     AbandonAttempts,
     AccountSpec,
     ConnectionSpec,
     NewPayment,
     OpenHouse,
-    Policy,
     PutPayments,
 )
 from refundwatch.store.sqlite.connection import open_writer
-from refundwatch.store.sqlite.migrations import migrate
 from refundwatch.store.sqlite.writer import Writer
-from tests.flow.fakes import FakePaths, LogBook, settings
-from tests.flow.simloop import START
+from tests.flow.fakes import LogBook, settings
 from tests.flow.world import Mortal
 from tests.sealer import OpenSealer
 from tests.simulation.clock import DaemonClock
 from tests.simulation.disk import JoiningStore, MortalStore
+from tests.simulation.furniture import (
+    CANARIES,
+    POLICY,
+    empty_database,
+    paths_of,
+    sandbox_of,
+)
 from tests.simulation.plan import NEIGHBOUR, Plan
 from tests.simulation.rules import Rules
 from tests.simulation.tally import Tally
@@ -60,113 +49,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-HOOK = "http://127.0.0.1:9/hook"
-BASE = "http://127.0.0.1:1"
-CANARIES = ("sk_test_sandbox", "AQEsandbox", "sandbox-secret", "Canary Customer 4242")
-"""What must never be seen outside: the keys, and a customer's name."""
-
-POLICY = Policy(
-    "v1",
-    (Band("EUR", 1_000, 5_000),),
-    approvals_expiry_seconds=86_400,
-)
-
-_SECRETS = {
-    "stripe": {"api_key": "sk_test_sandbox"},
-    "adyen": {"api_key": "AQEsandbox"},
-    "paypal": {"client_id": "sandbox-client", "client_secret": "sandbox-secret"},
-}
-_HOOK_SECRETS: dict[str, tuple[str, ...]] = {
-    "stripe": ("whsec_sandbox",),
-    "adyen": ("A1" * 32,),
-    "paypal": (),
-}
 _IMAGES_KEPT = 6
 _YOUNG_SECONDS = 1200
 """Until then everybody looks as often as they would; later they take their time."""
-
-
-@cache
-def signer() -> WebhookSigner:
-    return WebhookSigner.made(START.timestamp() - 86_400)
-
-
-@cache
-def empty_database() -> bytes:
-    """Give a migrated database, made once a process."""
-    connection = open_writer(None)
-    migrate(connection)
-    image = connection.serialize()
-    connection.close()
-    return image
-
-
-class _Paths(FakePaths):
-    def credentials(self, connection_id: str) -> Credentials:
-        gateway = connection_id.partition("-")[0]
-        return Credentials(_SECRETS[gateway])
-
-    def webhook_secrets(self, account: str) -> tuple[str, ...]:
-        return _HOOK_SECRETS[account.partition("-")[0]]
-
-
-def _paths(plan: Plan) -> _Paths:
-    accounts = [(plan.account, plan.gateway, plan.paths)]
-    if plan.neighbour:
-        accounts.append((NEIGHBOUR, "stripe", 1))
-    return _Paths(
-        tuple(
-            _path(account, gateway, name)
-            for account, gateway, count in accounts
-            for name in ("main", "second")[:count]
-        )
-    )
-
-
-def _path(account: str, gateway: str, name: str) -> ConnectionPath:
-    chosen: dict[str, dict[str, str]] = {
-        "stripe": {},
-        "adyen": {"merchant_account": "SandboxECOM"},
-        "paypal": {
-            "webhook_id": "1JE4291016473214C",
-            "webhook_ca_pem": signer().ca_pem,
-            "webhook_cert_origin": BASE,
-        },
-    }
-    endpoint = BASE + ("/v72" if gateway == "adyen" else "")
-    return ConnectionPath(
-        id=f"{account}/{name}",
-        account=AccountView(account, "sandbox", endpoint, chosen[gateway]),
-        gateway=registry.gateway(gateway),
-        endpoint=endpoint,
-        timeout_seconds=20.0,
-        connect_timeout_seconds=5.0,
-        concurrency=2,
-    )
-
-
-def _sandbox(plan: Plan) -> World:
-    kinds: dict[str, type[AnyAccount]] = {
-        "stripe": StripeSettings,
-        "adyen": AdyenSettings,
-        "paypal": PaypalSettings,
-    }
-    accounts: list[AnyAccount] = [
-        kinds[plan.gateway](name=plan.account, webhook_url=HOOK)
-    ]
-    if plan.neighbour:
-        accounts.append(StripeSettings(name=NEIGHBOUR, webhook_url=HOOK))
-    config = SandboxConfig(
-        accounts=tuple(accounts), seed=plan.seed, faults=plan.profile
-    )
-    world = World(config, signer())
-    for model in world.models.values():
-        model.base_url = BASE
-    if plan.neighbour:
-        world.model(NEIGHBOUR).dice.profile = PROFILES["none"].overridden(
-            {"latency_seconds": 0.1}
-        )
-    return world
 
 
 class City:
@@ -183,8 +68,8 @@ class City:
         self.plan = plan
         self.tally = Tally()
         self.clock = DaemonClock(loop)
-        self.paths = _paths(plan)
-        self.sandbox = _sandbox(plan)
+        self.paths = paths_of(plan)
+        self.sandbox = sandbox_of(plan)
         self.settings: dict[str, Any] = {
             name: model.settings for name, model in self.sandbox.models.items()
         }

@@ -7,8 +7,8 @@ import json
 from collections import defaultdict
 from typing import TYPE_CHECKING, NoReturn
 
-from tests.simulation.city import CANARIES
-from tests.simulation.rules import STOP_SECONDS, TERMINAL
+from tests.simulation.furniture import CANARIES
+from tests.simulation.protocol import STOP_SECONDS, TERMINAL
 
 if TYPE_CHECKING:
     from tests.simulation.city import City

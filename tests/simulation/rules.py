@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from tests.simulation.plan import NEIGHBOUR
+from tests.simulation.protocol import MOVES, NEGATIVE, ONE_BELOW, TWO_FROM
 
 if TYPE_CHECKING:
     import sqlite3
@@ -21,55 +22,6 @@ if TYPE_CHECKING:
     from refundwatch.sandbox.model import WebhookPost
     from tests.simulation.city import City
     from tests.simulation.wire import Order
-
-INVARIANTS: Final = (
-    *(f"S{number}" for number in range(1, 21)),
-    *(f"L{number}" for number in range(1, 6)),
-)
-
-MOVES: Final[dict[str, frozenset[str]]] = {
-    "awaiting_approval": frozenset(
-        {"awaiting_approval", "queued", "held", "refused", "expired", "cancelled"}
-    ),
-    "held": frozenset({"awaiting_approval", "queued", "expired", "cancelled"}),
-    "queued": frozenset({"sending", "held", "awaiting_approval", "cancelled"}),
-    "sending": frozenset(
-        {"queued", "pending", "succeeded", "declined", "unknown", "review"}
-    ),
-    "unknown": frozenset(
-        {"sending", "queued", "pending", "succeeded", "declined", "review"}
-    ),
-    "pending": frozenset({"succeeded", "declined", "review"}),
-    "succeeded": frozenset({"settled", "reversed", "review"}),
-    "settled": frozenset({"reversed", "review"}),
-    "review": frozenset({"succeeded", "declined", "reversed", "queued"}),
-    "declined": frozenset(),
-    "reversed": frozenset(),
-    "refused": frozenset(),
-    "expired": frozenset(),
-    "cancelled": frozenset(),
-}
-TERMINAL: Final = frozenset(
-    {
-        "succeeded",
-        "settled",
-        "declined",
-        "reversed",
-        "refused",
-        "expired",
-        "cancelled",
-    }
-)
-NEGATIVE: Final = frozenset(
-    f"refund:attempt:{word}"
-    for word in ("not_executed", "unanswered", "declined", "refused_in_doubt")
-)
-"""Conclusions about an attempt that count only for the attempt they speak of."""
-
-ONE_BELOW: Final = 1_000
-TWO_FROM: Final = 5_000
-LEASE_SECONDS: Final = 60
-STOP_SECONDS: Final = 25.0
 
 
 class Broken(AssertionError):
