@@ -77,9 +77,8 @@ class ExpressHandler(GuardedHandler):
         message = self._messages.popleft()
         self._request_in_progress = True
         self._gate.attend(self)
+        # It may answer at once, and then this connection waits for its next request.
         if self._desk(*delivery, self._answer):
-            self._disarm()
-            self._gate.attend(self)
             if self._parser is not None:
                 self._parser.message_consumed()
             return True

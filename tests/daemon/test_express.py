@@ -265,3 +265,24 @@ async def test_idle_connection_lives_on_after_a_short_way(desk: Desk) -> None:
         caller.send(post(b"two"))
         assert await caller.answer() == (200, b"")
         assert gate.cut == 0
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_one_that_was_answered_gives_its_place_to_a_newcomer(
+    desk: Desk,
+    at_once: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    desk.at_once = Reception(401) if at_once else None
+    async with listening(desk) as (port, gate), calling(port) as idle:
+        gate.limits = GuardLimits(5.0, 5.0, 1, 1)
+        idle.send(post(b"forged"))
+        if not at_once:
+            await seen(lambda: bool(desk.answers))
+            desk.answers.pop()(Reception(401))
+        assert await idle.answer() == (401, b"")
+
+        desk.at_once = Reception(200)
+        async with calling(port) as newcomer:
+            newcomer.send(post(b"genuine"))
+            assert await newcomer.answer() == (200, b"")
+        assert (gate.refused, gate.cut) == (0, 1)
