@@ -85,25 +85,30 @@ class Receptionist:
             if verdict is None:
                 return False
             stored = self._storing(account, raw, verdict)
-            if stored is None:
-                answer(self._received(path, verdict, 0))
-                return True
-            waiting = self._at.store.submit(stored)
+            waiting = None if stored is None else self._at.store.submit(stored)
         except Exception as error:  # noqa: BLE001 - the gateway must send it again
             answer(self._failed(account, error))
             return True
-
+        if waiting is None:
+            answer(self._reception(path, verdict, lambda: 0))
+            return True
         self._at.door.waiting += 1
 
         def durable(outcome: Future[int]) -> None:
             self._at.door.waiting -= 1
-            try:
-                answer(self._received(path, verdict, outcome.result()))
-            except Exception as error:  # noqa: BLE001 - as above
-                answer(self._failed(account, error))
+            # Outside of what is caught: an answer that fails is not given twice.
+            answer(self._reception(path, verdict, outcome.result))
 
         waiting.add_done_callback(durable)
         return True
+
+    def _reception(
+        self, path: ConnectionPath, verdict: Verdict, stored: Callable[[], int]
+    ) -> Reception:
+        try:
+            return self._received(path, verdict, stored())
+        except Exception as error:  # noqa: BLE001 - the gateway must send it again
+            return self._failed(path.account.name, error)
 
     async def _stored(self, stored: StoreDelivery) -> int:
         self._at.door.waiting += 1

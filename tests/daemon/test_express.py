@@ -270,7 +270,7 @@ async def test_idle_connection_lives_on_after_a_short_way(desk: Desk) -> None:
 @pytest.mark.parametrize("at_once", [True, False])
 async def test_one_that_was_answered_gives_its_place_to_a_newcomer(
     desk: Desk,
-    at_once: bool,  # noqa: FBT001 - a parameter of the test
+    at_once: bool,
 ) -> None:
     desk.at_once = Reception(401) if at_once else None
     async with listening(desk) as (port, gate), calling(port) as idle:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 import json
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -179,5 +181,80 @@ def test_fetch_for_a_delivery_that_holds_is_noted() -> None:
 
         (noted,) = equipment.store.of(RecordCall)
         assert noted.call.operation == "cert"
+
+    simulate(main)
+
+
+class Disk(FakeStore):
+    """Holds what is submitted until it is told what came of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.submitted: list[asyncio.Future[int]] = []
+
+    def submit(self, command: Any) -> asyncio.Future[int]:
+        self.commands.append(command)
+        self.submitted.append(asyncio.get_running_loop().create_future())
+        return self.submitted[-1]
+
+
+def test_short_way_answers_when_the_delivery_is_durable_and_not_before() -> None:
+    async def main(loop: SimLoop) -> None:
+        equipment = bench(loop)
+        equipment.store = disk = Disk()
+        given: list[Reception] = []
+        room = Receptionist(equipment)
+
+        for _ in range(3):
+            assert room.receive_at_once("toy-eu", delivery([ITEM]), given.append)
+        await asyncio.sleep(1)
+        assert given == []
+        assert equipment.door.waiting == 3
+
+        new, repeated, lost = disk.submitted
+        new.set_result(1)
+        await asyncio.sleep(1)
+        repeated.set_result(0)
+        await asyncio.sleep(1)
+        lost.set_exception(StoreFailed("disk"))
+        await asyncio.sleep(1)
+        accepted = Reception(200, b"[accepted]")
+        assert given == [accepted, accepted, Reception(503)]
+        assert equipment.door.waiting == 0
+        assert sorted(verdict for _, verdict in room.counted) == [
+            "failed",
+            "received",
+            "repeated",
+        ]
+
+    simulate(main)
+
+
+@pytest.mark.parametrize(
+    ("raw", "status"),
+    [
+        pytest.param(delivery([ITEM]), 200, id="stored"),
+        pytest.param(delivery([ITEM], signature="guessed"), 401, id="forged"),
+    ],
+)
+def test_short_way_answers_once_even_where_the_answer_fails(
+    raw: RawDelivery, status: int
+) -> None:
+    async def main(loop: SimLoop) -> None:
+        loop.set_exception_handler(lambda *_: None)
+        equipment = bench(loop)
+        equipment.store = disk = Disk()
+        given: list[int] = []
+
+        def answer(reception: Reception) -> None:
+            given.append(reception.status)
+            raise ConnectionResetError
+
+        with suppress(ConnectionResetError):
+            Receptionist(equipment).receive_at_once("toy-eu", raw, answer)
+        for stored in disk.submitted:
+            stored.set_result(1)
+        await asyncio.sleep(1)
+        assert given == [status]
 
     simulate(main)
