@@ -62,11 +62,13 @@ class SimLoop(asyncio.BaseEventLoop):
             return
         position = self._rng.randrange(len(ready))
         handle = ready[position]
-        del ready[position]
         if not handle._cancelled:
             self.steps += 1
             if self.on_step is not None:
+                # Before it is taken: what raises here must lose nobody's turn.
                 self.on_step(self.steps)
+        del ready[position]
+        if not handle._cancelled:
             handle._run()
 
 

@@ -163,7 +163,7 @@ def answered_before_the_commit() -> Iterator[None]:
         verdict = await self._verdict(path, raw)
         command = self._storing(account, raw, verdict)
         if command is not None:
-            task = asyncio.ensure_future(_swallowed(self._at.store.execute(command)))
+            task = asyncio.ensure_future(_kept_later(self._at.store, command))
             keeping.add(task)
             task.add_done_callback(keeping.discard)
         return self._received(path, verdict, 1)
@@ -178,10 +178,10 @@ def answered_before_the_commit() -> Iterator[None]:
         yield
 
 
-async def _swallowed(unit: Any) -> None:
+async def _kept_later(store: Any, command: Any) -> None:
     with contextlib.suppress(asyncio.CancelledError):
         await asyncio.sleep(0.01)
-        await unit
+        await store.execute(command)
 
 
 @contextlib.contextmanager

@@ -14,8 +14,21 @@ from tests.simulation.tally import Tally
 
 ROOT = Path(__file__).resolve().parents[2]
 
+# As `make mutants` prints them: the first seed that finds each.
 FOUND_AT = {
     "new key on retry": 1,
+    "timeout treated as declined": 6,
+    "balance read, then written": 14,
+    "apply() without the terminal guard": 14,
+    "commits lost on power failure": 2,
+    "negative conclusion without fence check": 120,
+    "2xx before commit": 0,
+    "event id not unique": 4,
+    "signature over a re-serialised body": 73,
+    "resend outside the window": 399,
+    "approval not voided by edit": 6,
+    "amount not compared": 124,
+    "look-up by amount instead of reference": 51,
 }
 
 
