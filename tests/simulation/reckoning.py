@@ -181,4 +181,3 @@ async def _stop(city: City) -> None:
     await asyncio.wait(city.rooms)
     took = city.loop.time() - begun
     city.rules.hold("L4", took <= STOP_SECONDS, f"stopping took {took:.0f} s")
-    city.tally.checked("S20")

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from refundwatch.store.rows import micros
 from tests.simulation.plan import NEIGHBOUR
 from tests.simulation.protocol import MOVES, NEGATIVE, ONE_BELOW, TWO_FROM
 
@@ -155,12 +157,11 @@ class Rules:
         """S5, S6, S15: what leaves is what was claimed, approved and allowed."""
         city = self.city
         found = city.look(
-            "SELECT r.*, g.generation AS of_generation, p.frozen, c.paused,"
-            " a.lease_until FROM refund_generation AS g"
+            "SELECT r.*, g.generation AS of_generation, p.frozen, c.paused"
+            " FROM refund_generation AS g"
             " JOIN refund AS r ON r.id = g.refund_id"
             " JOIN payment AS p ON p.id = r.payment_id"
             " JOIN connection AS c ON c.id = ?"
-            " LEFT JOIN attempt AS a ON a.refund_id = r.id AND a.closed_at IS NULL"
             " WHERE g.idempotency_key = ?",
             path.id,
             order.key,
@@ -193,6 +194,7 @@ class Rules:
         )
         self.hold("S15", not paused, f"{row['id']}: {path.id} is paused")
         self._claimed(row, order)
+        self._in_its_lease(row)
         self._resend_in_time(path, order)
         if path.account.name == NEIGHBOUR:
             self.delays.setdefault(
@@ -228,6 +230,21 @@ class Rules:
             "S15",
             row["state"] == "sending" or (left < opened and row["attempts"]),
             f"{row['id']} left as {row['state']}: order {left + 1} of {opened}",
+        )
+
+    def _in_its_lease(self, row: sqlite3.Row) -> None:
+        """S15: nothing leaves after its lease, whoever took the refund since."""
+        if self.city.plan.clock:
+            return  # the lease is written by a clock that is wrong
+        ends = self.city.look(
+            "SELECT max(lease_until) AS it FROM attempt"
+            " WHERE refund_id = ? AND generation = ?",
+            row["id"],
+            row["of_generation"],
+        )[0]["it"]
+        now = micros(self.city.clock.now())
+        self.hold(
+            "S15", ends is not None and now < ends, f"{row['id']} left after its lease"
         )
 
     def _approved(self, row: sqlite3.Row) -> None:
@@ -459,6 +476,11 @@ class Rules:
         ok = status is not None and 200 <= status < 300
         if post.forged:
             self.hold("S11", not ok, f"a forged {post.event} was acknowledged")
+            stored = self.city.look(
+                "SELECT 1 FROM delivery_body WHERE body_sha256 = ?",
+                sha256(post.body).hexdigest(),
+            )
+            self.hold("S11", not stored, f"a forged {post.event} was stored")
             return
         if ok:
             self._is_durable(post)
