@@ -59,6 +59,8 @@ class Pace:
             *settings.backoff_seconds,
             settings.in_flight_seconds,
             settings.settle_delay_seconds,
+            settings.poll_first_seconds,
+            settings.poll_repeat_seconds,
             LONGEST_ASKED_SECONDS,
         )
         return int(longest * (1 + _SPREAD)) + 1

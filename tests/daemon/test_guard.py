@@ -188,7 +188,10 @@ async def test_request_being_served_gives_way_to_nobody(limits: GuardLimits) -> 
     [
         PARTIAL + b"Content-Encoding: gzip\r\n\r\nbody",
         PARTIAL + b"Content-Encoding: deflate\r\n\r\nbody",
-        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\nz",
+        (
+            b"POST / HTTP/1.1\r\nHost: x\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\nz"
+        ),
     ],
 )
 async def test_body_that_is_not_what_it_says_is_no_crash(request_: bytes) -> None:

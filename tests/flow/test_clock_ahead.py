@@ -81,6 +81,23 @@ STRANGER = {
 }
 
 
+@pytest.mark.parametrize("ahead", AHEAD)
+def test_acceptance_of_a_clock_that_was_ahead_is_polled_within_a_day(
+    ahead: timedelta,
+) -> None:
+    async def main(world: World) -> None:
+        world.clock.jump = ahead
+        refund = await world.send()
+        assert refund.state is S.PENDING
+        # Finished there without a word: only a poll can tell.
+        world.bank.executed[0].status = "succeeded"
+        after = await set_right(world, refund, restart=False)
+
+        assert after.state is S.SUCCEEDED
+
+    in_world(main, bank=Bank(acts=[Act.PENDING]), quiet=False)
+
+
 def test_delivery_of_a_clock_that_was_ahead_is_looked_at_again() -> None:
     async def main(world: World) -> None:
         refund = await world.a_refund("r-1", amount=1)

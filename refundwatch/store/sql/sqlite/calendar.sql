@@ -7,7 +7,7 @@ ON CONFLICT (name) DO UPDATE SET due_at = excluded.due_at, ran_at = excluded.ran
 
 -- name: mend_refunds
 UPDATE refund SET due_at = :at
-WHERE state IN ('queued', 'unknown') AND due_at > :latest
+WHERE state IN ('queued', 'unknown', 'pending') AND due_at > :latest
 
 -- name: mend_deliveries
 UPDATE delivery SET due_at = :at WHERE state = 'waiting' AND due_at > :latest
