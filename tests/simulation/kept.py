@@ -8,4 +8,5 @@ KEPT: Final[dict[int, str]] = {
     6: "as 46, over two refunds that others made",
     46: "a stranger's refund was booked by a read, and again by its webhook",
     189: "a doubt of a frozen payment waited for its key to die, up to 45 days",
+    3279: "a clock that was ahead put the poll of an acceptance years ahead",
 }

@@ -55,7 +55,12 @@ def _payment(model: GatewayModel, told: dict[str, Any]) -> dict[str, Any] | None
 
 def _another(model: GatewayModel, told: dict[str, Any]) -> dict[str, Any] | None:
     identity = told.get("pspReference") or told.get("id")
-    others = [one for one in model.books.refunds.values() if one.id != identity]
+    # Of ours: which of a stranger's refunds is meant by an answer, nobody can tell.
+    others = [
+        one
+        for one in model.books.refunds.values()
+        if one.id != identity and one.source == "api"
+    ]
     if not others:
         return None
     other = others[0]

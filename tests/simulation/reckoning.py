@@ -19,6 +19,7 @@ DAY = 86_400.0
 async def reckon(city: City) -> None:
     """Hold the books against the truth, then stop the daemon as systemd would."""
     city.advance()
+    await _second_chance(city)
     _ended(city)
     _sums(city)
     _matched(city)
@@ -26,6 +27,25 @@ async def reckon(city: City) -> None:
     _exact(city)
     _neighbour(city)
     await _stop(city)
+
+
+async def _second_chance(city: City) -> None:
+    """Wait for the daily look of what met an after-effect of the trouble in the calm.
+
+    An error that a gateway stored under a key comes back on the first resend, however
+    calm it is; then the next look is a day away, and two must be apart.
+    """
+    open_ones = city.look(
+        "SELECT merchant_reference AS it FROM refund WHERE state = 'unknown'"
+    )
+    references = {row["it"] for row in open_ones}
+    late = [
+        order
+        for order in city.wire.orders
+        if order.reference in references and order.at > city.healthy_since
+    ]
+    if late:
+        await asyncio.sleep(3 * DAY)
 
 
 def _ended(city: City) -> None:
@@ -112,16 +132,25 @@ def _sums(city: City) -> None:
 
 
 def _agrees(city: City, account: str, executed: int, booked: int) -> bool:
-    """Compare; two things may stand between the sums, and both are seen by people.
+    """Compare; what may stand between the sums is seen by people.
 
-    A stranger's refund waits for its row for a day, with an alarm. And where our clock
+    A stranger's refund waits for its row for a day, with an alarm; one that its
+    gateway would not confirm has an alarm of its own. And where our clock
     was wrong, nobody can say whether a read had counted it: too much booked keeps the
     money, too little would give it away.
     """
     waiting = city.look(
         "SELECT 1 FROM delivery WHERE account = ? AND state = 'waiting'", account
     )
-    if waiting or (city.plan.clock and city.plan.outside and booked > executed):
+    unconfirmed = city.look(
+        "SELECT 1 FROM alarm WHERE kind = 'delivery_unconfirmed' AND subject LIKE ?",
+        f"{account}/%",
+    )
+    if (
+        waiting
+        or unconfirmed
+        or (city.plan.clock and city.plan.outside and booked > executed)
+    ):
         return True
     return executed == booked
 

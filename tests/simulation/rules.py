@@ -271,7 +271,7 @@ class Rules:
 
     def _resend_in_time(self, path: ConnectionPath, order: Order) -> None:
         """S1 depends on it: no key is used again after its documented life."""
-        same = [it for it in self.city.wire.orders if it.key == order.key]
+        same = [it for it in self.city.wire.orders if it.key == order.key and it.taken]
         if not same:
             return
         age = order.at - same[0].at

@@ -41,6 +41,8 @@ class Order:
     at: float
     arrived: bool = False
     returned: bool = False
+    taken: bool = True
+    """False once it is certain that the gateway did nothing with it."""
 
 
 @dataclass(slots=True)
@@ -176,6 +178,8 @@ class Wire:
         reply = model.handle(sent, city.clock.truth())
         city.wake_post()
         city.trace("reply", request.operation, reply.status, reply.fate)
+        if order is not None:
+            order.taken = not _undone(reply)
         if order is not None and reply.fate is Fate.ANSWERED and reply.status < 300:
             return self._lie(model, reply)
         if reply.status == 401 and model.settings is not city.settings[model.account]:
@@ -258,6 +262,11 @@ class Wire:
         return any(
             order.reference == reference and not order.arrived for order in self.orders
         )
+
+
+def _undone(reply: Reply) -> bool:
+    """Tell whether the gateway certainly neither did nor remembers anything."""
+    return reply.fate is Fate.REFUSED or reply.status in {401, 403, 429}
 
 
 def _response(reply: Reply) -> HttpResponse:
