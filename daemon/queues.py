@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from daemon.feed import BUFFERED_BYTES, CLIENTS
+from refundwatch.flow.confirm import MOST_WAITING
 from refundwatch.flow.loops import LONGEST_PARKED
 from refundwatch.store.sqlite.store import MAX_WAITING, ThreadedStore
 
@@ -35,7 +36,8 @@ def queues(
     """Give every queue of the daemon."""
     store = parts.store
     if isinstance(store, ThreadedStore):
-        yield Queue("writer", store.most_waiting, MAX_WAITING)
+        # Deliveries on the short way wait beside those that hold a place.
+        yield Queue("writer", store.most_waiting, MAX_WAITING + MOST_WAITING)
         # Whoever reads is a request, a watcher, or a job of a room.
         jobs = sum(room.jobs.most for room in parts.house.rooms)
         asking = sum(gate.limits.connections for gate in gates.values())

@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from refundwatch.errors import StoreBusy
 from refundwatch.flow.exchange import Silent
 from refundwatch.flow.loops import trouble
 from refundwatch.gateways.contract import Forged, Received, Unverifiable
@@ -29,6 +30,9 @@ NOT_FOUND: Final = 404
 UNAVAILABLE: Final = 503
 VERIFY_TIMEOUT_SECONDS: Final = 4.0
 """Gateways give up on a slow listener; a certificate must come sooner than that."""
+
+MOST_WAITING: Final = 2048
+"""Deliveries that may wait for the disk: who left waits on, and another one comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +157,8 @@ class Receptionist:
     ) -> StoreDelivery | None:
         if not isinstance(verdict, Received) or not verdict.events:
             return None
+        if self._at.door.waiting >= MOST_WAITING:
+            raise StoreBusy("Too many deliveries wait for the disk.")
         return StoreDelivery(
             at=self._at.clock.now(),
             account=account,

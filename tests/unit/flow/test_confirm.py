@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from refundwatch.errors import StoreFailed
-from refundwatch.flow.confirm import Reception, Receptionist
+from refundwatch.flow.confirm import MOST_WAITING, Reception, Receptionist
 from refundwatch.flow.equipment import Door
 from refundwatch.flow.exchange import Exchanges
 from refundwatch.gateways.contract import RawDelivery
@@ -256,5 +256,25 @@ def test_short_way_answers_once_even_where_the_answer_fails(
             stored.set_result(1)
         await asyncio.sleep(1)
         assert given == [status]
+
+    simulate(main)
+
+
+def test_more_than_may_wait_are_asked_to_come_again() -> None:
+    async def main(loop: SimLoop) -> None:
+        equipment = bench(loop)
+        equipment.store = disk = Disk()
+        room = Receptionist(equipment)
+        given: list[Reception] = []
+
+        equipment.door.waiting = MOST_WAITING - 1
+        assert room.receive_at_once("toy-eu", delivery([ITEM]), given.append)
+        assert len(disk.submitted) == 1
+        assert given == []
+
+        assert room.receive_at_once("toy-eu", delivery([ITEM]), given.append)
+        assert given == [Reception(503)]
+        assert await room.receive("toy-eu", delivery([ITEM])) == Reception(503)
+        assert len(disk.commands) == 1
 
     simulate(main)
