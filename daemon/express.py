@@ -57,6 +57,11 @@ class ExpressHandler(GuardedHandler):
         self._limit_bytes = limit_bytes
         self._sleeper: asyncio.Future[None] | None = None
 
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Let aiohttp's loop end, whether an answer is under way or not."""
+        super().connection_lost(exc)
+        self._wake()
+
     def data_received(self, data: bytes) -> None:
         """Parse, and take the short way with what is whole, plain and alone."""
         if self._sleeper is not None or self._waiter is None or self._waiter.done():

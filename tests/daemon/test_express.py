@@ -6,7 +6,7 @@ import asyncio
 import re
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
@@ -224,12 +224,15 @@ async def test_caller_that_left_is_not_answered(desk: Desk) -> None:
             caller.send(post(b"gone"))
             await seen(lambda: bool(desk.answers))
         await seen(lambda: gate._total == 0)
+        await asyncio.sleep(0.02)
+        assert not serving()
         desk.answers.pop()(Reception(200))
         await asyncio.sleep(0.02)
-        left = [
-            task for task in asyncio.all_tasks() if "start" in repr(task.get_coro())
-        ]
-        assert not left
+        assert not serving()
+
+
+def serving() -> list[asyncio.Task[Any]]:
+    return [it for it in asyncio.all_tasks() if "start" in repr(it.get_coro())]
 
 
 async def test_stopping_waits_for_an_answer_under_way(desk: Desk) -> None:
