@@ -298,9 +298,9 @@ class Rules:
             f"{order.reference} was resent over another endpoint",
         )
 
-    def on_concurrency(self, path: ConnectionPath, count: int) -> None:
+    def on_concurrency(self, path: ConnectionPath, count: int, *, orders: bool) -> None:
         """S19: a lane is never fuller than configured, look-ups and reads beside."""
-        bound = 2 * path.concurrency + 4
+        bound = path.concurrency if orders else 2 * path.concurrency + 4
         self.hold("S19", count <= bound, f"{count} calls at once over {path.id}")
 
     # --- at a commit ---

@@ -55,19 +55,22 @@ class Wire:
         default_factory=lambda: defaultdict(list)
     )
     down_until: float = 0.0
-    open_calls: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    open_calls: defaultdict[tuple[str, bool], int] = field(
+        default_factory=lambda: defaultdict(int)
+    )
 
     async def exchange(
         self, path: ConnectionPath, request: HttpRequest, timeout_seconds: float
     ) -> HttpResponse:
         """Send, and wait as long as the daemon would."""
-        city = self.city
-        self.open_calls[path.id] += 1
-        city.rules.on_concurrency(path, self.open_calls[path.id])
+        # Orders have the lanes; look-ups and reads share them, and probes go beside.
+        kind = path.id, request.moves_money
+        self.open_calls[kind] += 1
+        self.city.rules.on_concurrency(path, self.open_calls[kind], orders=kind[1])
         try:
             return await self._exchange(path, request, timeout_seconds)
         finally:
-            self.open_calls[path.id] -= 1
+            self.open_calls[kind] -= 1
 
     async def _exchange(
         self, path: ConnectionPath, request: HttpRequest, timeout_seconds: float
