@@ -78,6 +78,26 @@ def test_webhook_resolves_an_unknown_refund() -> None:
     in_world(main, bank=Bank(acts=[Act.LOST_AFTER]), paths=PATHS)
 
 
+def test_crowd_at_the_door_goes_first_and_starves_nobody() -> None:
+    async def main(world: World) -> None:
+        refunds = [await world.send(f"r-{number}", amount=9) for number in range(30)]
+        for number, made in enumerate(world.bank.executed):
+            raw = world.bank.webhook(made, f"e{number}", status="succeeded")
+            await world.house.receptionist.receive("toy-eu", raw)
+        world.house.equipment.door.waiting = 1000
+
+        world.start()
+        await asyncio.sleep(0.05)
+        early = [(await world.row(refund)).state for refund in refunds]
+        assert set(early) == {S.PENDING}
+        await asyncio.sleep(60)
+        world.kill()
+        late = [(await world.row(refund)).state for refund in refunds]
+        assert set(late) == {S.SUCCEEDED}
+
+    in_world(main, bank=Bank(acts=[Act.PENDING] * 30), paths=PATHS)
+
+
 def test_duplicates_change_nothing() -> None:
     async def main(world: World) -> None:
         refund = await pending(world)
