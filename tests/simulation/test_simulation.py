@@ -25,7 +25,7 @@ FOUND_AT = {
     "2xx before commit": 0,
     "event id not unique": 4,
     "signature over a re-serialised body": 73,
-    "resend outside the window": 399,
+    "resend outside the window": 730,
     "approval not voided by edit": 6,
     "amount not compared": 124,
     "look-up by amount instead of reference": 51,
