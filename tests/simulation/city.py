@@ -35,6 +35,7 @@ from tests.simulation.furniture import (
     sandbox_of,
 )
 from tests.simulation.plan import NEIGHBOUR, Plan
+from tests.simulation.protocol import STOP_SECONDS
 from tests.simulation.rules import Rules
 from tests.simulation.tally import Tally
 from tests.simulation.wire import Wire
@@ -195,7 +196,11 @@ class City:
             hook=self._hook,
         )
         self.disk = JoiningStore(
-            writer, self.connection, self.dice("disk"), self.daemon_task
+            writer,
+            self.connection,
+            self.dice("disk"),
+            self.daemon_task,
+            slow=self.plan.slow_disk and not self.calm,
         )
         self.disk.attach_sealer(OpenSealer())
         self.store = MortalStore(self.disk, self.life)
@@ -292,6 +297,18 @@ class City:
     def _image_after_power_loss(self) -> bytes:
         """Give what the disk holds: every commit that was reported as durable."""
         return self.images[-1]
+
+    async def stop_in_order(self) -> None:
+        """Stop as systemd would: rooms close within one exchange (L4), then it ends."""
+        begun = self.loop.time()
+        self.trace("stop", self.life_number)
+        self.stop.set()
+        await asyncio.wait(self.rooms)
+        took = self.loop.time() - begun
+        if self.life["alive"]:
+            fits = took <= STOP_SECONDS or bool(self.plan.clock)
+            self.rules.hold("L4", fits, f"stopping took {took:.0f} s")
+            self.kill("stopped")
 
     async def restart(self) -> None:
         """Wait until the dead daemon is gone, and start another one.

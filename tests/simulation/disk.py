@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from refundwatch.store.sqlite.writer import Writer
 
-_SYNC_SECONDS = (0.0, 0.0, 0.002, 0.02)
+QUICK = (0.0, 0.0, 0.002, 0.02)
+SLOW = (0.02, 0.3, 1.5)
+"""How long a sync may take, in seconds: on a slow disk many units meet."""
 
 
 class JoiningStore(InlineStore):
@@ -33,10 +35,13 @@ class JoiningStore(InlineStore):
         connection: sqlite3.Connection,
         dice: Random,
         start: Callable[[Coroutine[Any, Any, None]], object],
+        *,
+        slow: bool,
     ) -> None:
         super().__init__(writer, connection)
         self._dice = dice
         self._start = start
+        self._syncs = SLOW if slow else QUICK
         self._line: list[tuple[Any, asyncio.Future[Any]]] = []
         self._committing: list[tuple[Any, asyncio.Future[Any]]] = []
         self._busy = False
@@ -62,7 +67,7 @@ class JoiningStore(InlineStore):
 
     async def _work(self) -> None:
         while self._line:
-            await asyncio.sleep(self._dice.choice(_SYNC_SECONDS))
+            await asyncio.sleep(self._dice.choice(self._syncs))
             self._committing, self._line = self._line, []
             self._commit(self._committing)
             self._committing = []

@@ -30,7 +30,9 @@ async def deaths(city: City) -> None:
         await asyncio.sleep(dice.uniform(0, min(city.plan.trouble_seconds / 5, 120)))
         if not city.life["alive"]:
             return
-        if city.plan.power and dice.random() < 0.5:
+        if dice.random() < 0.15:
+            await city.stop_in_order()
+        elif city.plan.power and dice.random() < 0.5:
             city.tally.fired("power lost")
             city.kill("power lost", power=True)
         elif dice.random() < 0.5:

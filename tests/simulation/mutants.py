@@ -27,8 +27,8 @@ from refundwatch.gateways import signing
 from refundwatch.gateways.paypal import webhooks as paypal_webhooks
 from refundwatch.gateways.stripe import adapter as stripe_adapter
 from refundwatch.sandbox.answers import json_bytes
-from refundwatch.store.contract import CreateRefund, GetPayment
-from refundwatch.store.sqlite import applying, claims, decisions, intake
+from refundwatch.store.contract import CreateRefund, GetPayment, StoreDelivery
+from refundwatch.store.sqlite import applying, claims, decisions, intake, registry
 from refundwatch.store.sqlite.approvals import creators_and_editors
 from tests.simulation.city import City
 from tests.simulation.play import play
@@ -275,6 +275,20 @@ def looked_up_by_amount() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def one_of_a_batch_is_lost() -> Iterator[None]:
+    joined = registry._JOINED[StoreDelivery]
+
+    def store_all(tx: Any, commands: Any) -> Any:
+        if len(commands) == 1:
+            return joined(tx, commands)
+        done = joined(tx, commands[:-1])
+        return [*done, done[-1]]
+
+    with patch.dict(registry._JOINED, {StoreDelivery: store_all}):
+        yield
+
+
 MUTANTS: Final[dict[str, Callable[[], AbstractContextManager[None]]]] = {
     "new key on retry": new_key_on_retry,
     "timeout treated as declined": timeout_means_declined,
@@ -289,6 +303,7 @@ MUTANTS: Final[dict[str, Callable[[], AbstractContextManager[None]]]] = {
     "approval not voided by edit": approvals_survive_an_edit,
     "amount not compared": amount_not_compared,
     "look-up by amount instead of reference": looked_up_by_amount,
+    "one of the deliveries that meet is lost": one_of_a_batch_is_lost,
 }
 
 

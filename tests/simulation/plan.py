@@ -96,6 +96,7 @@ class Plan:
     alters: float
     quiet: bool
     neighbour: bool
+    slow_disk: bool
 
     def dice(self, part: str) -> Random:
         """Give the generator of one part of the world."""
@@ -190,4 +191,5 @@ def plan_of(seed: int) -> Plan:
         alters=0.5 if some(0.1) else 0.0,
         quiet=quiet,
         neighbour=rng.random() < 0.15,
+        slow_disk=some(0.3),
     )
