@@ -10,6 +10,7 @@ integration rarely has, and RLIMIT_FSIZE gives EFBIG, which is no full disk.
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,13 @@ if TYPE_CHECKING:
     from tests.faults import FaultTable
     from tests.staging import Running
 
-pytestmark = pytest.mark.xdist_group("heavy")
+pytestmark = [
+    pytest.mark.xdist_group("heavy"),
+    pytest.mark.skipif(
+        shutil.which("fiu-ctrl") is None,
+        reason="there is no libfiu here (Debian: fiu-utils)",
+    ),
+]
 
 ENDS = 4
 FULL = 2
