@@ -112,6 +112,35 @@ async def test_refund_found_to_be_what_was_booked_as_external_counts_once(
     assert broken_sums(store) == []
 
 
+async def test_another_amount_that_was_booked_as_external_counts_once_when_adopted(
+    store: InlineStore,
+) -> None:
+    payment = await make_payment(store, 10_000, reference="pi_ext")
+    refund = await in_review(store, await make_refund(store, payment, 3_000))
+    (job,) = await deliver(
+        store,
+        item(
+            "evt_1",
+            gateway_reference="re_x",
+            payment_reference="pi_ext",
+            amount_minor=3_500,
+            currency="GBP",
+        ),
+    )
+    await store.execute(
+        CloseDelivery(job.received_at, job.delivery_id, "unmatched", external=True)
+    )
+
+    said = {"evidence": {"gateway_reference": "re_x", "executed_minor": "3500"}}
+    await say(store, refund, OLA, Resolution.SUCCEEDED, **said)
+    await say(store, refund, ANN, Resolution.SUCCEEDED, **said)
+
+    (row,) = rows(
+        store, "SELECT reserved_minor, refunded_minor, external_minor FROM payment"
+    )
+    assert tuple(row) == (0, 3_500, 0)
+
+
 async def test_success_of_a_disputed_amount_books_what_was_paid(
     store: InlineStore,
 ) -> None:

@@ -155,7 +155,8 @@ def adopt_external(tx: Transaction, applied: Applied, at: datetime) -> None:
         return
     key = (after.account, reference)
     known = tx.one(_SQL["external_of_reference"], key)
-    if known is not None and known["amount_minor"] == after.amount_minor:
+    paid = after.executed_minor or after.amount_minor
+    if known is not None and known["amount_minor"] == paid:
         end_external_refund(tx, *key, at, "ours")
 
 
