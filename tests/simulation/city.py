@@ -287,6 +287,8 @@ class City:
         """Have a daemon that lives, and has started."""
         if self._restarting is not None and not self._restarting.done():
             await self._restarting
+        if self.life["alive"] and self.stop.is_set():
+            self.kill("stopped")  # whoever waited for its end was cut short
         while not self.life["alive"]:
             await self.restart()
 

@@ -110,6 +110,8 @@ async def clocks(city: City) -> None:
             case 1:
                 await _jump(city, -dice.choice(_JUMPS), "clock jumped back")
             case _:
+                # A machine may sleep for a day; what is on its way arrives long before.
+                await city.wire.quiet()
                 seconds = dice.choice((30.0, 90.0, 3600.0, 30 * 3600.0))
                 city.tally.fired("suspended")
                 city.trace("suspended", seconds)

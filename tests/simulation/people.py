@@ -233,7 +233,9 @@ def _word(
     ]
     standing = [row for row in rows if row.executed]
     if standing:
-        evidence = {"gateway_reference": standing[0].refund_id}
+        evidence = {}
+        if not _belongs_to_another(city, refund, standing[0].refund_id):
+            evidence["gateway_reference"] = standing[0].refund_id
         if standing[0].amount_minor != refund.amount_minor or (
             refund.review_reason == "amount_mismatch"
         ):
@@ -246,6 +248,19 @@ def _word(
     if dice.random() < 0.5 or refund.gateway_reference or refund.generation:
         return Resolution.DECLINED, {}
     return Resolution.RESEND, {}
+
+
+def _belongs_to_another(city: City, refund: Refund, reference: str) -> bool:
+    """Tell whether a false answer gave this refund's reference to another one."""
+    return bool(
+        city.look(
+            "SELECT 1 FROM refund WHERE account = ? AND gateway_reference = ?"
+            " AND id <> ?",
+            refund.account,
+            reference,
+            refund.id,
+        )
+    )
 
 
 async def _unfreeze(city: City) -> None:

@@ -260,6 +260,13 @@ class Wire:
 
     # --- what others ask ---
 
+    async def quiet(self) -> None:
+        """Wait until no order is on its way; none is for long."""
+        for _ in range(60):
+            if all(order.arrived for order in self.orders):
+                return
+            await asyncio.sleep(5)
+
     def on_its_way(self, reference: str) -> bool:
         """Tell whether an order has left and not yet arrived."""
         return any(
