@@ -24,6 +24,10 @@ class DaemonClock(SimClock):
     def monotonic(self) -> float:
         return self._loop.time() - self.slept
 
+    async def sleep(self, seconds: float) -> None:
+        """Wait; a wait that floats round away would else never end."""
+        await super().sleep(max(seconds, 1e-6) if seconds > 0 else seconds)
+
     def truth(self) -> float:
         return START.timestamp() + self._loop.time()
 
