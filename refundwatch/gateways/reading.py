@@ -101,6 +101,7 @@ def _without_repeats(pairs: list[tuple[str, Json]]) -> JsonObject:
 
 
 def _finite(digits: str) -> float:
+    """Read a number with a point: never an amount, `whole` and `text` refuse it."""
     number = float(digits)
     if not isfinite(number):
         raise MalformedResponse("number_too_large")

@@ -53,7 +53,10 @@ class HubScreen(Screen[None]):
         yield Footer(show_command_palette=False)
 
     def parts(self) -> Iterable[Widget]:
-        """Give what is between banner and footer."""
+        """Give what is between banner and footer; every screen has its own.
+
+        Not an `abstractmethod`: Textual's metaclass knows none.
+        """
         raise NotImplementedError
 
     def on_screen_resume(self) -> None:

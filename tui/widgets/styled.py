@@ -71,5 +71,8 @@ class HubPanel(Styled):
         return text
 
     def text(self, hub: HubState, now: datetime) -> Text:
-        """Give what is to be drawn."""
+        """Give what is to be drawn; every widget has its own.
+
+        Not an `abstractmethod`: Textual's metaclass knows none.
+        """
         raise NotImplementedError
