@@ -17,8 +17,9 @@ import hashlib
 import random
 import sqlite3
 import sys
+import tempfile
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -107,15 +108,17 @@ def filled(count: int) -> Path:
     path = folder / f"{count}-{mark}.sqlite"
     if path.exists():
         return path
-    for older in folder.glob(f"{count}-*"):
-        older.unlink()
+    for older in folder.glob(f"{count}-*.sqlite*"):
+        if not older.name.startswith(path.name):
+            older.unlink(missing_ok=True)
     begun = time.monotonic()
-    making = folder / f"{count}-{mark}.making"
-    for half in folder.glob(f"{making.name}*"):
-        half.unlink()
-    asyncio.run(_open_house(making))
-    _fill(making, count)
-    making.rename(path)
+    # In a folder of its own: two that fill at once do not meet, and the first one wins.
+    with tempfile.TemporaryDirectory(prefix="making-", dir=folder) as scratch:
+        making = Path(scratch) / path.name
+        asyncio.run(_open_house(making))
+        _fill(making, count)
+        with suppress(FileExistsError):
+            path.hardlink_to(making)
     spent = time.monotonic() - begun
     print(f"  filled {count:,} refunds in {spent:.0f} s", file=sys.stderr, flush=True)
     return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 from typing import Any
@@ -103,6 +104,16 @@ def test_time_grows_no_faster_than_the_input(reader: Reader) -> None:
 def taken(reader: Reader, fragment: bytes, size: int) -> float:
     content = fragment * (size // len(fragment))
     content = reader.good[0][:1] + content
-    begun = time.process_time()
-    reader.check(content)
-    return time.process_time() - begun
+    return min(_once(reader, content) for _ in range(3))
+
+
+def _once(reader: Reader, content: bytes) -> float:
+    """Time one reading, without a collection of all that other tests left behind."""
+    gc.collect(0)
+    gc.disable()
+    try:
+        begun = time.process_time()
+        reader.check(content)
+        return time.process_time() - begun
+    finally:
+        gc.enable()
