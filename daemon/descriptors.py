@@ -28,6 +28,9 @@ OWN: Final = 64
 LEAST: Final = 8
 """Connections that a listener admits however few descriptors there are."""
 
+CALM_SECONDS: Final = 5.0
+"""So long descriptors must have been there before their want is said to be over."""
+
 SAY_AGAIN_SECONDS: Final = 60.0
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE})
 
@@ -86,6 +89,7 @@ class LoopTroubles:
         self._log = log
         self._monotonic = monotonic
         self._said_at: float | None = None
+        self._seen_at = 0.0
         self._untold = 0
 
     def __call__(
@@ -110,14 +114,15 @@ class LoopTroubles:
             if error.errno in _EXHAUSTED:
                 self._exhausted(error)
                 return
-        if self._said_at is not None:
+        calm = self._monotonic() - self._seen_at >= CALM_SECONDS
+        if self._said_at is not None and calm:
             self._said_at = None
             self._log.problem("descriptors:enough", times=self._untold)
             self._untold = 0
 
     def _exhausted(self, error: OSError) -> None:
         self._untold += 1
-        now = self._monotonic()
+        now = self._seen_at = self._monotonic()
         if self._said_at is not None and now - self._said_at < SAY_AGAIN_SECONDS:
             return
         self._said_at = now

@@ -13,6 +13,7 @@ import pytest
 
 from daemon import descriptors
 from daemon.descriptors import (
+    CALM_SECONDS,
     LEAST,
     OWN,
     SAY_AGAIN_SECONDS,
@@ -82,8 +83,8 @@ def test_exhaustion_is_said_once_a_minute_with_its_count() -> None:
 
 
 def test_end_of_exhaustion_is_said_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    log = ListLog()
-    troubles = LoopTroubles(log, lambda: 0.0)
+    log, now = ListLog(), 0.0
+    troubles = LoopTroubles(log, lambda: now)
     troubles.probe()
     assert log.lines == []
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -93,12 +94,28 @@ def test_end_of_exhaustion_is_said_too(monkeypatch: pytest.MonkeyPatch) -> None:
         troubles.probe()
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    now = CALM_SECONDS
     troubles.probe()
     troubles.probe()
     assert [name for name, _ in log.lines] == [
         "descriptors:exhausted",
         "descriptors:enough",
     ]
+
+
+def test_descriptor_that_is_free_for_a_moment_is_no_end() -> None:
+    log, now = ListLog(), 0.0
+    troubles = LoopTroubles(log, lambda: now)
+    loop = asyncio.new_event_loop()
+    full = {"message": "no", "exception": OSError(errno.EMFILE, "Too many open files")}
+    try:
+        for _ in range(20):
+            troubles(loop, full)
+            now += 1
+            troubles.probe()
+    finally:
+        loop.close()
+    assert [name for name, _ in log.lines] == ["descriptors:exhausted"]
 
 
 def test_what_the_loop_reports_is_never_silent() -> None:
