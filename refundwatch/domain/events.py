@@ -186,6 +186,11 @@ class Resolved:
     next_merchant_reference: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ReferenceLost:
+    """Two people decided that its gateway reference is another refund's."""
+
+
 RefundEvent = (
     Edited
     | ApprovalsComplete
@@ -206,4 +211,5 @@ RefundEvent = (
     | RefusalConfirmed
     | Unresolvable
     | Resolved
+    | ReferenceLost
 )

@@ -75,6 +75,10 @@ def apply(refund: Refund, event: ev.RefundEvent, at: datetime) -> Applied:
             return _look(refund, event, at)
         case ev.Resolved():
             return _resolve(refund, event, at)
+        case ev.ReferenceLost():
+            demand(refund, "take the reference of", S.REVIEW)
+            after = replace(refund, gateway_reference=None)
+            return moved(refund, after, "refund:reference:lost")
         case _:
             assert_never(event)
 

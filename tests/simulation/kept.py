@@ -10,4 +10,5 @@ KEPT: Final[dict[int, str]] = {
     189: "a doubt of a frozen payment waited for its key to die, up to 45 days",
     3279: "a clock that was ahead put the poll of an acceptance years ahead",
     14539: "another amount, booked as a stranger's, stood twice once it was adopted",
+    18697: "two refunds with each other's references could not be put right by people",
 }

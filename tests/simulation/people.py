@@ -251,11 +251,11 @@ def _word(
 
 
 def _belongs_to_another(city: City, refund: Refund, reference: str) -> bool:
-    """Tell whether a false answer gave this refund's reference to another one."""
+    """Tell whether another refund, that nobody questions, has this one's reference."""
     return bool(
         city.look(
             "SELECT 1 FROM refund WHERE account = ? AND gateway_reference = ?"
-            " AND id <> ?",
+            " AND id <> ? AND state <> 'review'",
             refund.account,
             reference,
             refund.id,

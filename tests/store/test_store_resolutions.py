@@ -141,6 +141,44 @@ async def test_another_amount_that_was_booked_as_external_counts_once_when_adopt
     assert tuple(row) == (0, 3_500, 0)
 
 
+async def test_references_that_a_gateway_swapped_are_put_right_by_people(
+    store: InlineStore,
+) -> None:
+    payment = await make_payment(store, 10_000, reference="pi_swap")
+    one = await in_review(store, await make_refund(store, payment, 300))
+    (job,) = await deliver(
+        store,
+        item(
+            "evt_1",
+            gateway_reference="re_one",
+            payment_reference="pi_swap",
+            amount_minor=300,
+            currency="GBP",
+        ),
+    )
+    await store.execute(
+        CloseDelivery(job.received_at, job.delivery_id, "unmatched", external=True)
+    )
+    two = await in_review(store, await make_refund(store, payment, 200))
+    await drive(store, two, word(Word.SUCCEEDED, gateway_reference="re_one"))
+    await say(store, two, CAT, Resolution.SUCCEEDED)
+
+    said = {"evidence": {"gateway_reference": "re_one"}}
+    await say(store, one, OLA, Resolution.SUCCEEDED, **said)
+    await say(store, one, ANN, Resolution.SUCCEEDED, **said)
+
+    ours = "SELECT gateway_reference FROM refund WHERE id = ?"
+    assert value(store, ours, one.id) == "re_one"
+    assert value(store, ours, two.id) is None
+    assert value(store, "SELECT external_minor FROM payment") == 0
+    # What was said of it before it lost its reference was said unknowing.
+    await say(store, two, ANN, Resolution.SUCCEEDED)
+    assert value(store, "SELECT state FROM refund WHERE id = ?", two.id) == "review"
+    await say(store, two, OLA, Resolution.SUCCEEDED)
+    assert value(store, "SELECT refunded_minor FROM payment") == 500
+    assert broken_sums(store) == []
+
+
 async def test_success_of_a_disputed_amount_books_what_was_paid(
     store: InlineStore,
 ) -> None:

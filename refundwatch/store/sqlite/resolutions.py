@@ -2,7 +2,8 @@
 
 Invariant: a review ends only when two different persons said the same ending, under
 the same gateway reference and executed amount, in this review and after the gateway's
-newest word in it; a person's newest word is the one that counts.
+newest word in it; a person's newest word is the one that counts. A reference moves
+from one refund to another only while both are in review.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from refundwatch.store.sqlite.outside import adopt_external
 from refundwatch.store.sqlite.statements import Case, record
 
 if TYPE_CHECKING:
+    from refundwatch.domain.refund import Refund
     from refundwatch.store.sqlite.transaction import Transaction
 
 _SQL = named_queries("sqlite", "decisions")
@@ -38,16 +40,16 @@ def resolve(tx: Transaction, case: Case) -> Decided:
 
     Raises:
         StateConflict: the refund is not in review.
-        TextInvalid: no ending, a reference that is another refund's, or a resend
-            that does not name the reference that the gateway gave it, a success of
-            a disputed amount that does not say what was paid.
+        TextInvalid: no ending, a reference of another refund that is not in review
+            itself, a resend that does not name the reference that the gateway gave
+            it, a success of a disputed amount that does not say what was paid.
     """
     command, refund = case.command, case.refund
     if command.resolution is None:
         raise TextInvalid("A resolution says how it ended.", field="resolution")
     if refund.state is not S.REVIEW:
         raise StateConflict(refund.id, refund.state, "resolve")
-    _must_be_free(tx, case)
+    _owner_in_review(tx, case)
     _must_know_what_is_known(case)
     _must_name_the_amount(case)
     first = not same_word(tx, case)
@@ -56,6 +58,7 @@ def resolve(tx: Transaction, case: Case) -> Decided:
         kind = "refund:resolution:proposed"
         tx.append_to_refund(command.at, kind, case.actor, refund.id, data)
         return Decided(refund, 1)
+    _take_reference(tx, case)
     applied = apply(refund, _resolved(tx, case, command.resolution), command.at)
     if command.resolution is not ev.Resolution.DECLINED:
         # "Not executed" takes nothing back that was heard to have moved.
@@ -99,16 +102,32 @@ def _must_name_the_amount(case: Case) -> None:
         )
 
 
-def _must_be_free(tx: Transaction, case: Case) -> None:
+def _owner_in_review(tx: Transaction, case: Case) -> Refund | None:
+    """Give the other refund in review that has the reference which people name.
+
+    A gateway that answered two orders with each other's references left both in
+    review; a refund that nobody questions keeps what it has.
+    """
     reference = case.command.evidence.get(_REFERENCE)
-    if reference is None:
-        return
-    owner = applying.reference_owner(tx, case.refund, reference)
-    if owner is not None:
+    row = applying.reference_owner(tx, case.refund, reference)
+    if row is None:
+        return None
+    owner = tx.load_refund(row["id"])
+    if reference is not None and owner.state is not S.REVIEW:
         raise TextInvalid(
-            f"Gateway reference {reference[:64]!a} belongs to refund {owner['id']}.",
+            f"Gateway reference {reference[:64]!a} belongs to refund {owner.id}.",
             field="evidence",
         )
+    return owner
+
+
+def _take_reference(tx: Transaction, case: Case) -> None:
+    """Take a reference off the refund in review that has it wrongly."""
+    owner = _owner_in_review(tx, case)
+    if owner is not None:
+        at = case.command.at
+        lost = apply(owner, ev.ReferenceLost(), at)
+        tx.save_applied(lost, at, case.actor, {"owner": case.refund.id})
 
 
 def _must_know_what_is_known(case: Case) -> None:
