@@ -19,7 +19,7 @@ from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MISSED
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from daemon.app import build_app
-from daemon.descriptors import granted, share_out
+from daemon.descriptors import LEAST, granted, share_out
 from daemon.express import ExpressHandler
 from daemon.feed import Feed
 from daemon.guard import Gatekeeper, GuardedRunner, GuardLimits
@@ -45,7 +45,8 @@ API_LIMITS: Final = GuardLimits(10.0, 30.0, 500, 400)
 # connection that was lost; the gatekeeper's caps are what should refuse.
 BACKLOG: Final = 1024
 # Without descriptors asyncio begins to listen anew for each connection that it may
-# accept in one turn: a thousand of them grow into an endless storm.
+# accept in one turn: a thousand of them grow into an endless storm. Nor may a burst at
+# the door take, until it is turned away, the descriptors that everything else needs.
 ACCEPTED_AT_ONCE: Final = 64
 SOCKET_MODE: Final = 0o660
 SHUTDOWN_SECONDS: Final = 5.0
@@ -190,7 +191,9 @@ class Service:
     async def _serve(self, name: str, runner: web.AppRunner, address: Address) -> None:
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
-        site = web.TCPSite(runner, address.host, address.port, backlog=ACCEPTED_AT_ONCE)
+        site = web.TCPSite(
+            runner, address.host, address.port, backlog=_accepted_at_once(runner)
+        )
         with _listening_on(name, str(address)):
             await site.start()
             _lengthen_queue(site)
@@ -200,7 +203,8 @@ class Service:
     async def _serve_api(self, runner: GuardedRunner, config: ApiConfig) -> None:
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
-        site = web.UnixSite(runner, str(config.socket), backlog=ACCEPTED_AT_ONCE)
+        at_once = _accepted_at_once(runner)
+        site = web.UnixSite(runner, str(config.socket), backlog=at_once)
         with _listening_on("api", str(config.socket)):
             _make_room(config.socket)
             await site.start()
@@ -215,7 +219,7 @@ class Service:
                 config.tcp.host,
                 config.tcp.port,
                 ssl_context=tls,
-                backlog=ACCEPTED_AT_ONCE,
+                backlog=at_once,
             )
             with _listening_on("api_tcp", str(config.tcp)):
                 await tcp.start()
@@ -273,6 +277,13 @@ def _listening_on(name: str, address: str) -> Iterator[None]:
     except OSError as error:
         why = os.strerror(error.errno) if error.errno else str(error)
         raise CannotListen(f"Cannot listen on {address} ({name}): {why}.") from error
+
+
+def _accepted_at_once(runner: web.AppRunner) -> int:
+    """Give how many connections one turn of the loop accepts: as many as may stay."""
+    if not isinstance(runner, GuardedRunner):
+        return LEAST
+    return min(ACCEPTED_AT_ONCE, runner.gate.limits.connections)
 
 
 def _lengthen_queue(site: web.BaseSite) -> None:

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import os
 import resource
+import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.xdist_group("heavy")
 
-CROWD = 100
+CROWD = 200
 LIMIT = 64
 FEW = 120
 STARVED_SECONDS = 3.0
@@ -54,6 +55,18 @@ async def crowd(system: Running) -> AsyncIterator[None]:
             writer.close()
 
 
+@contextlib.asynccontextmanager
+async def crowd_at_once(system: Running) -> AsyncIterator[None]:
+    """Let the crowd stand in the kernel's queue before the daemon sees any of it."""
+    system.daemon.send_signal(signal.SIGSTOP)
+    try:
+        async with crowd(system):
+            system.daemon.send_signal(signal.SIGCONT)
+            yield
+    finally:
+        system.daemon.send_signal(signal.SIGCONT)
+
+
 def cpu_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -68,7 +81,7 @@ async def test_without_descriptors_it_stays_up_and_serves_again(
             await starve(system)
             await serves(drive)
             await restart_with_few(system)
-            async with crowd(system):
+            async with crowd_at_once(system):
                 await serves(drive)
 
         assert len(logged(system, "descriptors:few")) == 1
