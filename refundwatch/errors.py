@@ -248,6 +248,14 @@ class MalformedResponse(RefundwatchError):
     http_status = 502
 
 
+class SettlementUnreadable(RefundwatchError):
+    """A settlement report is none that its gateway documents; `field` names it."""
+
+    code = "settlement.unreadable"
+    http_status = 422
+    exit_code = 3
+
+
 class GatewayUnknown(RefundwatchError):
     """No adapter has this name."""
 

@@ -6,7 +6,7 @@ own lane and nobody else's; after the room closes no claim is made.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, assert_never
 
 from refundwatch.errors import NotExpressible
 from refundwatch.flow.attempt import instruction_of
@@ -15,20 +15,30 @@ from refundwatch.flow.exchange import order_of
 from refundwatch.flow.loops import Room
 from refundwatch.flow.originals import Original, Originals
 from refundwatch.flow.ports import NeverSentError, NoAnswerError
-from refundwatch.store.contract import ClaimLost, DueSends, HoldUnsent
+from refundwatch.gateways.contract import (
+    Heard,
+    HttpRequest,
+    NotProcessed,
+    RefusedByGateway,
+    Unauthorized,
+    Unsure,
+)
+from refundwatch.store.contract import ClaimLost, DueSends, HoldUnsent, Postpone
 
 if TYPE_CHECKING:
     from refundwatch.domain.refund import Refund
     from refundwatch.flow.attempt import Attempts
     from refundwatch.flow.equipment import Equipment
     from refundwatch.flow.ports import ConnectionPath
-    from refundwatch.gateways.contract import HttpRequest, HttpResponse
+    from refundwatch.gateways.contract import HttpResponse, Outcome
     from refundwatch.store.contract import DueWork
 
 _LOST_SECONDS: Final = 1
 """A refund whose claim was lost is left alone this long: its row has just changed."""
 
 _NOT_EXPRESSIBLE: Final = "not_expressible"
+_NOT_REFUNDABLE: Final = "not_refundable"
+_EXECUTED_ELSEWHERE: Final = "executed_elsewhere"
 
 
 class Dispatcher(Room[str]):
@@ -103,17 +113,45 @@ class Dispatcher(Room[str]):
 
         instruction = instruction_of(refund, path, original.captured_minor)
         try:
-            request = await order_of(path.gateway.refund(instruction), send)
+            built = await order_of(path.gateway.refund(instruction), send)
+            if not isinstance(built, HttpRequest):
+                line.judge(built)
+                self.at.lanes.obey(path, line.calls)
         except NotExpressible:
-            request = None
+            built = RefusedByGateway(_NOT_EXPRESSIBLE)
         except (NeverSentError, NoAnswerError):
             self.park(refund.id)
             return None
         finally:
             await self.at.exchanges.note(line.calls)
-        if request is None:
-            now = self.at.clock.now()
-            await self.at.store.execute(
-                HoldUnsent(now, refund.id, _NOT_EXPRESSIBLE, alarm=_NOT_EXPRESSIBLE)
-            )
-        return request
+        if isinstance(built, HttpRequest):
+            return built
+        await self._judged(refund, built)
+        return None
+
+    async def _judged(self, refund: Refund, outcome: Outcome) -> None:
+        """Follow an adapter that looked and did not order: wait, or ask people."""
+        match outcome:
+            case RefusedByGateway(code=code):
+                await self._hold(refund, code)
+            case Heard():
+                await self._hold(refund, _EXECUTED_ELSEWHERE)
+            case Unauthorized():
+                await self._postpone(refund, None)
+            case (
+                NotProcessed(retry_after_seconds=wait)
+                | Unsure(retry_after_seconds=wait)
+            ):
+                await self._postpone(refund, wait)
+            case _:
+                assert_never(outcome)
+
+    async def _postpone(self, refund: Refund, at_least: float | None) -> None:
+        due_at = self.at.pace.retry_at(refund, at_least)
+        await self.at.store.execute(Postpone(self.at.clock.now(), refund.id, due_at))
+
+    async def _hold(self, refund: Refund, reason: str) -> None:
+        alarm = reason if reason == _NOT_EXPRESSIBLE else _NOT_REFUNDABLE
+        await self.at.store.execute(
+            HoldUnsent(self.at.clock.now(), refund.id, reason, alarm=alarm)
+        )

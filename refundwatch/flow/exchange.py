@@ -78,14 +78,15 @@ async def drive(
 
 async def order_of(
     operation: Operation[T], send: Callable[[HttpRequest], Awaitable[HttpResponse]]
-) -> HttpRequest | None:
-    """Give the request that would move money, unsent; None where there is none."""
+) -> HttpRequest | T:
+    """Give the request that would move money, unsent, or what is there without one."""
     try:
         request = next(operation)
         while not request.moves_money:
             request = operation.send(await send(request))
-    except StopIteration:
-        return None
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
     else:
         return request
     finally:

@@ -9,7 +9,7 @@ and its result is never stored.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from refundwatch.domain.refund import Evidence, Word
+    from refundwatch.gateways.settlement import BadLine, SettlementLine
 
 T = TypeVar("T")
 
@@ -154,6 +155,15 @@ class Unauthorized:
 
 
 Outcome = Heard | RefusedByGateway | Unsure | NotProcessed | Unauthorized
+
+
+@dataclass(frozen=True, slots=True)
+class NotOffered:
+    """The gateway has no such operation; nothing was asked."""
+
+
+CancelResult = Outcome | NotOffered
+"""What became of a cancellation: a `Heard` says where the refund stands now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +312,12 @@ class Gateway(Protocol):
     ) -> Operation[Outcome]:
         """Order the refund; with `stored`, yield exactly that and read its answer.
 
+        Without `stored` it may first yield reads, which are made before the refund is
+        claimed, and return without ordering: `NotProcessed` waits (a sale that is
+        not settled yet), `RefusedByGateway` is held for people under its code.
+        Where the gateway demands a void before settlement, the one order is a void
+        (operation `void`) of the whole amount, never for a part of it.
+
         Raises:
             NotExpressible: on the call itself, before anything is yielded: the
                 gateway cannot state this amount, payment or reference.
@@ -322,6 +338,10 @@ class Gateway(Protocol):
         """Read captured and refunded amounts of the original payment."""
         ...
 
+    def cancel(self, instruction: RefundInstruction) -> Operation[CancelResult]:
+        """Ask the gateway to take an accepted refund back, where it can."""
+        ...
+
     def receive(
         self,
         account: AccountView,
@@ -332,6 +352,22 @@ class Gateway(Protocol):
         """Verify the raw bytes, then say what the delivery means."""
         ...
 
+    def greet(
+        self, account: AccountView, query: Mapping[str, str], secrets: tuple[str, ...]
+    ) -> bytes | None:
+        """Answer a GET on the webhook's address; None where there is no answer."""
+        ...
+
     def probe(self, account: AccountView) -> Operation[ProbeResult]:
         """Ask the cheapest read the gateway has."""
+        ...
+
+    def read_settlement(
+        self, account: AccountView, name: str, content: Iterable[bytes]
+    ) -> Iterator[SettlementLine | BadLine]:
+        """Read a settlement report piece by piece; `name` is the file's, for people.
+
+        Raises:
+            SettlementUnreadable: it is no report that the gateway documents.
+        """
         ...

@@ -12,8 +12,15 @@ import pytest
 
 from refundwatch.domain.decision import Verdict
 from refundwatch.domain.policy import Principal, Role
-from refundwatch.domain.refund import RefundState
-from refundwatch.store.contract import ClaimRefund, DecideRefund
+from refundwatch.domain.refund import Evidence, RefundState, Word
+from refundwatch.gateways.contract import (
+    Heard,
+    NotProcessed,
+    RefusedByGateway,
+    Unauthorized,
+    Unsure,
+)
+from refundwatch.store.contract import ClaimRefund, DecideRefund, ListConnections
 from tests.flow.fakes import a_path, settings
 from tests.flow.toy import TOY, Act, Bank, Sent, Toy
 from tests.flow.world import HOUR, World, in_world
@@ -488,3 +495,73 @@ def test_what_a_full_connection_has_waiting_is_not_read_again_and_again() -> Non
         flow=settings(dispatch_concurrency=4),
         quiet=False,
     )
+
+
+class _Looking(Toy):
+    """Looks before it orders, and orders once it likes what it sees."""
+
+    def __init__(self, *judgements: Outcome) -> None:
+        super().__init__()
+        self.judgements = list(judgements)
+
+    def refund(
+        self, instruction: RefundInstruction, stored: HttpRequest | None = None
+    ) -> Operation[Outcome]:
+        if stored is None and self.judgements:
+            yield from self.read_payment(instruction.account, "pi_1", "EUR")
+            return self.judgements.pop(0)
+        return (yield from super().refund(instruction, stored))
+
+
+@pytest.mark.parametrize(
+    "judgement",
+    [NotProcessed("not_settled", 7200), Unsure("http_500", 7200)],
+)
+def test_refund_whose_sale_is_not_settled_waits_unsent(judgement: Outcome) -> None:
+    async def main(world: World) -> None:
+        refund = await world.send()
+        assert refund.state is S.QUEUED
+        assert refund.attempts == 0
+        assert refund.due_at is not None
+        assert (refund.due_at - world.clock.now()).total_seconds() > 7000
+
+        await asyncio.sleep(3 * HOUR)
+        await world.settle()
+        assert (await world.row(refund)).state is S.SUCCEEDED
+        assert world.bank.asked.count("refund") == 1
+
+    in_world(main, paths=(a_path(gateway=_Looking(judgement)),))
+
+
+@pytest.mark.parametrize(
+    ("judgement", "reason"),
+    [
+        (RefusedByGateway("sale_voided"), "sale_voided"),
+        (
+            Heard(Word.SUCCEEDED, Evidence(source="lookup", raw_status="voided")),
+            "executed_elsewhere",
+        ),
+    ],
+)
+def test_refund_that_its_adapter_would_not_order_is_held_for_people(
+    judgement: Outcome, reason: str
+) -> None:
+    async def main(world: World) -> None:
+        refund = await world.send()
+        assert refund.state is S.HELD
+        assert refund.hold_reason == reason
+        assert "not_refundable" in await world.alarms()
+        assert "refund" not in world.bank.asked
+
+    in_world(main, paths=(a_path(gateway=_Looking(judgement)),))
+
+
+def test_adapter_that_is_refused_access_while_it_looks_waits_and_pauses() -> None:
+    async def main(world: World) -> None:
+        refund = await world.send()
+        assert refund.state is S.QUEUED
+        assert refund.attempts == 0
+        rows = await world.store.read(ListConnections())
+        assert rows[0].paused == "unauthorized"
+
+    in_world(main, paths=(a_path(gateway=_Looking(Unauthorized("http_403"))),))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from refundwatch.errors import InvariantBroken, NotExpressible
 from refundwatch.gateways import reading
+from refundwatch.gateways.adapter import Adapter
 from refundwatch.gateways.adyen import answers, events, facts
 from refundwatch.gateways.contract import (
     HttpRequest,
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
         ProbeResult,
         RawDelivery,
         RefundInstruction,
-        Session,
-        Unauthorized,
-        Unsure,
         Verdict,
     )
     from refundwatch.gateways.reading import JsonObject
@@ -44,7 +42,7 @@ _JSON = ("Content-Type", "application/json")
 _CANNOT_READ = "not_offered"
 
 
-class Adyen:
+class Adyen(Adapter):
     """Adyen's Checkout API; the version is part of the connection's endpoint."""
 
     @property
@@ -64,21 +62,6 @@ class Adyen:
             message = "The connection to Adyen has no credential api_key."
             raise InvariantBroken(message)
         return replace(request, headers=(*request.headers, ("X-API-Key", key)))
-
-    def open_session(
-        self,
-        account: AccountView,
-        credentials: Credentials,
-        now: datetime,
-    ) -> Operation[Session | Unauthorized | Unsure]:
-        """Refuse: Adyen has no sessions, and `needs_session` says so.
-
-        Raises:
-            InvariantBroken: always.
-        """
-        del account, credentials, now
-        message = "Adyen has no sessions."
-        raise InvariantBroken(message)
 
     def refund(
         self, instruction: RefundInstruction, stored: HttpRequest | None = None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from refundwatch.errors import InvariantBroken
 from refundwatch.gateways import reading
+from refundwatch.gateways.adapter import Adapter
 from refundwatch.gateways.contract import LookupFailed, PaymentUnreadable
 from refundwatch.gateways.paypal import (
     answers,
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     )
 
 
-class PayPal:
+class PayPal(Adapter):
     """PayPal's Payments v2; the version is part of every path."""
 
     @property

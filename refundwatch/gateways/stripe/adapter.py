@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from refundwatch.errors import InvariantBroken, MalformedResponse
 from refundwatch.gateways import reading
+from refundwatch.gateways.adapter import Adapter
 from refundwatch.gateways.contract import (
     Absent,
     Found,
@@ -35,15 +36,12 @@ if TYPE_CHECKING:
         ProbeResult,
         RawDelivery,
         RefundInstruction,
-        Session,
-        Unauthorized,
-        Unsure,
         Verdict,
     )
     from refundwatch.gateways.reading import Json
 
 
-class Stripe:
+class Stripe(Adapter):
     """Stripe's API v1, at the version the account pins."""
 
     @property
@@ -64,21 +62,6 @@ class Stripe:
             raise InvariantBroken(message)
         headers = (*request.headers, ("Authorization", f"Bearer {key}"))
         return replace(request, headers=headers)
-
-    def open_session(
-        self,
-        account: AccountView,
-        credentials: Credentials,
-        now: datetime,
-    ) -> Operation[Session | Unauthorized | Unsure]:
-        """Refuse: Stripe has no sessions, and `needs_session` says so.
-
-        Raises:
-            InvariantBroken: always.
-        """
-        del account, credentials, now
-        message = "Stripe has no sessions."
-        raise InvariantBroken(message)
 
     def refund(
         self, instruction: RefundInstruction, stored: HttpRequest | None = None
