@@ -48,7 +48,8 @@ class _Reader:
         try:
             self._parser.Parse(body, True)  # noqa: FBT003 - expat's own signature
             return self._builder.close()
-        except expat.ExpatError as error:
+        except (expat.ExpatError, LookupError, ValueError) as error:
+            # The last two: an encoding that nobody knows, or that is none of bytes.
             raise MalformedResponse("not_xml") from error
 
     def _doctype(
