@@ -30,9 +30,8 @@ def build_webhooks(
     async def receive(request: web.Request) -> web.Response:
         body = await read_body(request, gate, body_limit_bytes)
         headers = {name.lower(): value for name, value in request.headers.items()}
-        reception = await receptionist.receive(
-            request.match_info["account"], RawDelivery(headers, body)
-        )
+        raw = RawDelivery(headers, body, dict(request.query))
+        reception = await receptionist.receive(request.match_info["account"], raw)
         return web.Response(status=reception.status, body=reception.body)
 
     app.router.add_post("/webhooks/{account}", receive)

@@ -30,7 +30,8 @@ class ResolveRules:
     `in_flight_seconds` is the longest time a request may still be on its way,
     `settle_delay_seconds` the least time between two negative look-ups that count.
     `resends` is False where nothing may be sent, whatever the key's age: then only
-    look-ups and people can end the doubt.
+    look-ups and people can end the doubt. `evidence_seconds` after the first send the
+    gateway's own message may still tell what a look-up cannot.
     """
 
     has_lookup: bool
@@ -40,6 +41,7 @@ class ResolveRules:
     settle_delay_seconds: int
     in_flight_seconds: int
     resends: bool = True
+    evidence_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +91,7 @@ def after_absence(
     if may_resend(refund, rules, elapsed_seconds):
         return ResendSameKey()
     if not rules.has_lookup:
-        # Its webhook or its report may still tell, as long as the key is alive.
-        if elapsed_seconds < rules.key_window_seconds:
-            return LookedUpAbsent(due_at=due_at, counts=False)
-        return Unresolvable("no_lookup_outside_window")
+        return _without_sight(rules, elapsed_seconds, at, due_at)
     settled_at = _in_flight_until(refund, rules, at)
     ahead = settled_at - at > _SET_BACK
     if at < settled_at and not ahead:
@@ -113,6 +112,20 @@ def after_absence(
         return ProvenAbsent("absent_from_complete_listing", due_at=at)
     why = "absent_outside_window" if rules.resends else "absent_and_frozen"
     return Unresolvable(why)
+
+
+def _without_sight(
+    rules: ResolveRules, elapsed_seconds: int, at: datetime, due_at: datetime
+) -> LookedUpAbsent | Unresolvable:
+    """Say what follows where no look-up can show the refund."""
+    left = rules.evidence_seconds - elapsed_seconds
+    if left > 0:
+        last_look = at + timedelta(seconds=left)
+        return LookedUpAbsent(due_at=min(due_at, last_look), counts=False)
+    # Its webhook or its report may still tell, as long as the key is alive.
+    if elapsed_seconds < rules.key_window_seconds:
+        return LookedUpAbsent(due_at=due_at, counts=False)
+    return Unresolvable("no_lookup_outside_window")
 
 
 def _in_flight_until(refund: Refund, rules: ResolveRules, at: datetime) -> datetime:

@@ -61,6 +61,7 @@ def instruction_of(
         reason_code=refund.reason_code,
         gateway_reference=refund.gateway_reference,
         payment_captured_minor=captured_minor,
+        accepted_at=refund.accepted_at,
     )
 
 

@@ -15,7 +15,7 @@ from refundwatch.domain.idempotency import merchant_reference
 from refundwatch.domain.refund import Word
 from refundwatch.flow.asking import question
 from refundwatch.flow.pace import RETRY_CAP_SECONDS
-from refundwatch.gateways.contract import Absent, Found
+from refundwatch.gateways.contract import Absent, Found, NotShown
 from refundwatch.store.contract import ApplyEvent, Postpone
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ class Earlier:
         match ran.result:
             case Found(matches=matches):
                 standing = [one for one in matches if one.word not in _CAME_BACK]
-            case Absent():
+            case Absent() | NotShown():
+                # What two people decided stands where the gateway cannot tell.
                 standing = []
             case _:
                 await self._postpone(refund, ran)

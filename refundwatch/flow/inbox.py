@@ -21,7 +21,13 @@ from refundwatch.flow.lanes import Share
 from refundwatch.flow.loops import Room
 from refundwatch.flow.pace import RETRY_CAP_SECONDS
 from refundwatch.flow.strangers import PAID, bear_out, is_proven, must_be_read
-from refundwatch.gateways.contract import Absent, EventKind, Found, LookupFailed
+from refundwatch.gateways.contract import (
+    Absent,
+    EventKind,
+    Found,
+    LookupFailed,
+    NotShown,
+)
 from refundwatch.store.contract import (
     ApplyDelivery,
     ApplyDispute,
@@ -336,6 +342,8 @@ class Inbox(Room[int]):
                 await self._found(letter, matches, ran.last_call)
             case Found() | Absent():
                 await self._unread(letter, "not_found_yet", ran.last_call)
+            case NotShown():
+                await self._not_shown(letter, ran.last_call)
             case LookupFailed(retry_after_seconds=wait):
                 await self._unread(letter, "read_failed", ran.last_call, wait)
             case Silent():
@@ -378,6 +386,19 @@ class Inbox(Room[int]):
                 subject=refund.id,
             )
         )
+
+    async def _not_shown(self, letter: _Letter, call: CallRecord | None) -> None:
+        """Take what was proven by itself once a read that lags would show it."""
+        job = letter.job
+        path = self.at.lanes.of_refund(letter.refund)
+        waited = self.at.clock.now() - self._waits_since(job)
+        patient = path is not None and waited >= timedelta(
+            seconds=path.gateway.capabilities.lookup_delay_seconds
+        )
+        if patient and letter.own is not None and is_proven(job.item, path):
+            await self._apply(letter, letter.own, call)
+            return
+        await self._unread(letter, "not_shown", call)
 
     async def _unread(
         self,

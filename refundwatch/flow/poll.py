@@ -14,7 +14,7 @@ from refundwatch.flow.exchange import Silent
 from refundwatch.flow.lanes import Share
 from refundwatch.flow.loops import Room
 from refundwatch.flow.pace import FAR
-from refundwatch.gateways.contract import Absent, Found, LookupFailed
+from refundwatch.gateways.contract import Absent, Found, LookupFailed, NotShown
 from refundwatch.store.contract import ApplyEvent, DuePolls, Postpone, RaiseAlarm
 
 if TYPE_CHECKING:
@@ -63,10 +63,11 @@ class Poller(Room[str]):
         return True
 
     async def _poll(self, refund: Refund, path: ConnectionPath) -> None:
-        ask = question(refund, path, by_our_reference=False)
+        now = self.at.clock.now()
+        ask = question(refund, path, by_our_reference=False, asked_at=now)
         if ask is None:
             # Its end comes by webhook or report; there is nobody to ask.
-            await self._again_at(refund, self.at.clock.now() + FAR)
+            await self._again_at(refund, now + FAR)
             return
         async with self.at.lanes.lane(path):
             ran = await self.at.exchanges.ask(path, ask)
@@ -77,6 +78,10 @@ class Poller(Room[str]):
                 await self._apply(refund, matches, ran.last_call)
             case Found() | Absent():
                 await self._missing(refund, ran.last_call)
+            case NotShown():
+                self._failures.pop(refund.id, None)
+                due_at = self.at.pace.next_poll(refund)
+                await self._again_at(refund, due_at, ran.last_call)
             case LookupFailed(retry_after_seconds=wait):
                 await self._failed(refund, ran.last_call, wait)
             case Silent():

@@ -22,7 +22,13 @@ from refundwatch.flow.asking import question
 from refundwatch.flow.exchange import Ran, Silent
 from refundwatch.flow.lanes import Share
 from refundwatch.flow.loops import Room
-from refundwatch.gateways.contract import Absent, Found, Lookup, LookupFailed
+from refundwatch.gateways.contract import (
+    Absent,
+    Found,
+    Lookup,
+    LookupFailed,
+    NotShown,
+)
 from refundwatch.store.contract import ApplyEvent, ClaimLost, DueLookups, Postpone
 
 if TYPE_CHECKING:
@@ -102,7 +108,7 @@ class Resolver(Room[str]):
             match ran.result:
                 case Found(matches=matches) if matches:
                     await self._adopt(one, matches, ran)
-                case Found() | Absent():
+                case Found() | Absent() | NotShown():
                     await self._absent(one, ran)
                 case LookupFailed(retry_after_seconds=wait):
                     await self._postpone(refund, ran.last_call, wait)
@@ -137,7 +143,7 @@ class Resolver(Room[str]):
     # --- not found ---------------------------------------------------------------
 
     async def _absent(self, one: _Question, ran: Ran[Answer]) -> None:
-        following = self._following(one)
+        following = self._following(one, shown=not isinstance(ran.result, NotShown))
         if isinstance(following, ResendSameKey):
             await self._resend(one.refund, ran)
             return
@@ -150,9 +156,13 @@ class Resolver(Room[str]):
         if applied.after.state not in IN_FLIGHT:
             self._close(one.refund.id)
 
-    def _following(self, one: _Question) -> AfterAbsence:
-        """Say what absence means, with a veto of the monotonic clock."""
+    def _following(self, one: _Question, *, shown: bool) -> AfterAbsence:
+        """Say what absence means, with a veto of the monotonic clock.
+
+        Where the gateway `shown` nothing of it, its look-up is as good as none.
+        """
         rules = self._rules(one)
+        rules = replace(rules, has_lookup=rules.has_lookup and shown)
         unsure = safe_window_seconds(rules.key_window_seconds)
         age = self.at.ages.of(one.refund, unsure)
         if one.frozen and age >= FROZEN_PATIENCE_SECONDS:
@@ -183,6 +193,7 @@ class Resolver(Room[str]):
                 settings.settle_delay_seconds, capabilities.lookup_delay_seconds
             ),
             in_flight_seconds=max(settings.in_flight_seconds, LEAST_IN_FLIGHT_SECONDS),
+            evidence_seconds=capabilities.evidence_seconds,
         )
 
     async def _resend(self, refund: Refund, ran: Ran[Answer]) -> None:

@@ -33,6 +33,8 @@ class Capabilities:
     key, 0 where none is documented. `lookup_delay_seconds` is how long a refund may
     be missing from a look-up that will show it. `complete_listing` is True only
     where the gateway states that its list is complete and consistent.
+    `evidence_seconds` is how long its own message may still prove a refund that a
+    look-up does not show (`NotShown`); then people decide.
     `replay_is_authoritative`: repeating a key returns the first answer, refusals
     included. `webhook_signs_body` is False where a signature covers less than the
     body: then a word in it counts only as what is read again. `exponents` are the
@@ -69,6 +71,7 @@ class Capabilities:
     multiples: Mapping[str, int] = field(default_factory=dict)
     refused_currencies: frozenset[str] = frozenset()
     webhook_signs_body: bool = True
+    evidence_seconds: int = 0
 
     def gateway_units(self, amount_minor: int, currency: str) -> int:
         """Restate ISO minor units in the gateway's own smallest unit, exactly.

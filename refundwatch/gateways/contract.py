@@ -80,7 +80,11 @@ class AccountView:
 
 @dataclass(frozen=True, slots=True)
 class RefundInstruction:
-    """Everything a refund request is made of; amounts in ISO 4217 minor units."""
+    """Everything a refund request is made of; amounts in ISO 4217 minor units.
+
+    `accepted_at` is when the gateway took it; `asked_at` is the moment of a poll, and
+    None in every other question: only there may time alone say something.
+    """
 
     account: AccountView
     payment_reference: str
@@ -91,6 +95,8 @@ class RefundInstruction:
     reason_code: str
     gateway_reference: str | None = None
     payment_captured_minor: int | None = None
+    accepted_at: datetime | None = None
+    asked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +185,15 @@ class Absent:
 
 
 @dataclass(frozen=True, slots=True)
+class NotShown:
+    """The gateway answered, and what it shows says nothing of this refund.
+
+    It shows the latest event of a payment alone, and that is another refund's: the
+    refund may be there or not.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class LookupFailed:
     """The question was not answered; it says nothing about the refund."""
 
@@ -187,7 +202,7 @@ class LookupFailed:
     unauthorized: bool = False
 
 
-LookupResult = Found | Absent | LookupFailed
+LookupResult = Found | Absent | NotShown | LookupFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,10 +269,15 @@ class GatewayEvent:
 
 @dataclass(frozen=True, slots=True)
 class RawDelivery:
-    """A webhook as it arrived; header names lower case, the body untouched."""
+    """A webhook as it arrived; header names lower case, the body untouched.
+
+    `query` is what stands behind the path: a gateway that signs nothing can be told
+    an address that holds a secret.
+    """
 
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    query: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,6 +130,18 @@ def test_gateway_without_look_up_waits_for_its_webhook_while_the_key_lives() -> 
     assert over == Unresolvable("no_lookup_outside_window")
 
 
+def test_silent_gateway_is_looked_at_until_its_evidence_can_come_no_more() -> None:
+    rules = replace(RULES, has_lookup=False, key_window_seconds=0, evidence_seconds=DAY)
+    tired = replace(UNKNOWN, lookups=9)
+
+    early = after_absence(UNKNOWN, rules, 10, T0 + at(10))
+    assert early == LookedUpAbsent(T0 + at(40), counts=False)
+    late = after_absence(tired, rules, DAY - 60, T0 + at(DAY - 60))
+    assert late == LookedUpAbsent(T0 + at(DAY), counts=False)
+    over = after_absence(tired, rules, DAY, T0 + at(DAY))
+    assert over == Unresolvable("no_lookup_outside_window")
+
+
 def test_backoff_repeats_its_last_step_for_ever() -> None:
     assert [backoff((5, 30), tries).seconds for tries in range(4)] == [5, 30, 30, 30]
 
