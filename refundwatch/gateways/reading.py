@@ -50,15 +50,15 @@ _KEY: Final = re.compile(r"[\x21-\x7e]+")
 # --- strict JSON ------------------------------------------------------------------
 
 
-def parse(body: bytes) -> Json:
+def parse(body: bytes, limit: int = MAX_BYTES) -> Json:
     """Read one JSON value; what two readers could understand differently is refused.
 
     Raises:
         MalformedResponse: not UTF-8, not JSON, a repeated key, NaN or an infinity, a
-            number beyond a double, a lone surrogate, over `MAX_BYTES`, or nested
+            number beyond a double, a lone surrogate, over `limit` bytes, or nested
             deeper than `MAX_DEPTH`.
     """
-    if len(body) > MAX_BYTES:
+    if len(body) > limit:
         raise MalformedResponse("too_large")
     try:
         value: Json = _DECODER.decode(body.decode("utf-8"))
@@ -73,13 +73,13 @@ def parse(body: bytes) -> Json:
     return value
 
 
-def parse_object(body: bytes) -> JsonObject:
+def parse_object(body: bytes, limit: int = MAX_BYTES) -> JsonObject:
     """Read a JSON object.
 
     Raises:
         MalformedResponse: as `parse`, or the value is no object.
     """
-    value = parse(body)
+    value = parse(body, limit)
     if not isinstance(value, dict):
         raise MalformedResponse("not_an_object")
     return value

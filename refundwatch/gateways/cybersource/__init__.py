@@ -1,0 +1,1 @@
+"""Cybersource: JSON orders without keys, a lagging search, signed requests."""
