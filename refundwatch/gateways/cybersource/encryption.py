@@ -9,7 +9,7 @@ Encryption", https://developer.cybersource.com (read 2026-11).
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -73,10 +73,13 @@ def decrypted(sealed: str, keys: Sequence[RSAPrivateKey]) -> bytes | None:
 
 
 def _octets(part: str) -> bytes | None:
+    """Read the one spelling of each part: a decoder would accept several."""
     try:
-        return urlsafe_b64decode(part + "=" * (-len(part) % 4))
+        octets = urlsafe_b64decode(part + "=" * (-len(part) % 4))
     except (Error, ValueError):
         return None
+    spelled = urlsafe_b64encode(octets).rstrip(b"=").decode("ascii")
+    return octets if spelled == part else None
 
 
 def _is_wanted(head: JsonObject | None) -> bool:

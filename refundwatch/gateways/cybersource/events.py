@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from refundwatch.gateways.reading import Json, JsonObject
 
 MOST_ITEMS: Final = 20
-_UNSIGNED: Final = "unsigned_type"
+_UNNAMED: Final = "unnamed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def of_envelope(envelope: JsonObject | None, text: bytes) -> Covered:
     return Covered(
         text,
         envelope["payload"],
-        type=reading.text(envelope, "eventType") or "unnamed",
+        type=reading.text(envelope, "eventType"),
         occurred_at=reading.utc_text(_zoned(reading.text(envelope, "eventDate"))),
     )
 
@@ -94,7 +94,7 @@ def _other(covered: Covered, item: JsonObject | None) -> GatewayEvent:
     return GatewayEvent(
         kind=EventKind.OTHER,
         dedupe_id=f"{digest}:{named}" if named else digest,
-        type=reading.shown(covered.type or _UNSIGNED),
+        type=reading.shown(covered.type or _UNNAMED),
         occurred_at=covered.occurred_at,
     )
 
