@@ -32,6 +32,8 @@ class ResolveRules:
     `resends` is False where nothing may be sent, whatever the key's age: then only
     look-ups and people can end the doubt. `evidence_seconds` after the first send the
     gateway's own message may still tell what a look-up cannot.
+    `resend_wait_seconds` is 0 where the key protects a resend at once; else a resend
+    needs two negative look-ups, so long after the last send and so long apart.
     """
 
     has_lookup: bool
@@ -42,6 +44,7 @@ class ResolveRules:
     in_flight_seconds: int
     resends: bool = True
     evidence_seconds: int = 0
+    resend_wait_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,23 +92,19 @@ def after_absence(
     """
     due_at = at + backoff(rules.backoff_seconds, refund.lookups + 1)
     if may_resend(refund, rules, elapsed_seconds):
-        return ResendSameKey()
+        return _before_resend(refund, rules, at, due_at) or ResendSameKey()
     if not rules.has_lookup:
         return _without_sight(rules, elapsed_seconds, at, due_at)
-    settled_at = _in_flight_until(refund, rules, at)
+    settled_at = _sent_until(refund, rules.in_flight_seconds, at)
     ahead = settled_at - at > _SET_BACK
     if at < settled_at and not ahead:
         return LookedUpAbsent(due_at=max(settled_at, due_at), counts=False)
     plainly = refund.refused_code is not None and not refund.refusal_may_be_echo
     if plainly and not ahead:
         return RefusalConfirmed()
-    first = refund.negative_lookup_at
-    if first is not None and first > at:
-        first = None
-    delay = timedelta(seconds=rules.settle_delay_seconds)
-    if first is None or at - first < delay:
-        again = (first or at) + delay
-        return LookedUpAbsent(due_at=max(again, due_at), counts=True)
+    again_at = _missing_look_at(refund, rules.settle_delay_seconds, at)
+    if again_at is not None:
+        return LookedUpAbsent(due_at=max(again_at, due_at), counts=True)
     if refund.refused_code is not None:
         return Unresolvable("refused_in_doubt")
     if rules.complete_listing and not ahead:
@@ -128,6 +127,35 @@ def _without_sight(
     return Unresolvable("no_lookup_outside_window")
 
 
-def _in_flight_until(refund: Refund, rules: ResolveRules, at: datetime) -> datetime:
-    last = refund.last_sent_at or at
-    return last + timedelta(seconds=rules.in_flight_seconds)
+def _before_resend(
+    refund: Refund, rules: ResolveRules, at: datetime, due_at: datetime
+) -> LookedUpAbsent | None:
+    """Give the look that must come before a resend, where one is missing yet."""
+    wait = rules.resend_wait_seconds
+    if not wait:
+        return None
+    settled_at = _sent_until(refund, wait, at)
+    if at < settled_at <= at + _SET_BACK:
+        return LookedUpAbsent(due_at=max(settled_at, due_at), counts=False)
+    again_at = _missing_look_at(refund, wait, at)
+    if again_at is not None:
+        return LookedUpAbsent(due_at=max(again_at, due_at), counts=True)
+    return None
+
+
+def _missing_look_at(
+    refund: Refund, apart_seconds: int, at: datetime
+) -> datetime | None:
+    """Say when to look again; None where two looks that far apart found nothing.
+
+    A look that lies in the future was stamped by a wrong clock, and is none.
+    """
+    apart = timedelta(seconds=apart_seconds)
+    first = refund.negative_lookup_at
+    if first is None or first > at:
+        return at + apart
+    return first + apart if at - first < apart else None
+
+
+def _sent_until(refund: Refund, seconds: int, at: datetime) -> datetime:
+    return (refund.last_sent_at or at) + timedelta(seconds=seconds)

@@ -116,6 +116,7 @@ class Dispatcher(Room[str]):
             built = await order_of(path.gateway.refund(instruction), send)
             if not isinstance(built, HttpRequest):
                 line.judge(built)
+                line.session_may_have_ended(built)
                 self.at.lanes.obey(path, line.calls)
         except NotExpressible:
             built = RefusedByGateway(_NOT_EXPRESSIBLE)

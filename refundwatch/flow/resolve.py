@@ -168,11 +168,12 @@ class Resolver(Room[str]):
         if one.frozen and age >= FROZEN_PATIENCE_SECONDS:
             rules = replace(rules, resends=False)
         following = after_absence(one.refund, rules, age, one.asked_at)
-        if isinstance(following, ResendSameKey | LookedUpAbsent):
+        if isinstance(following, LookedUpAbsent):
             return following
-        missing = self.at.ages.missing_seconds(
-            one.refund, rules.in_flight_seconds, rules.settle_delay_seconds
-        )
+        in_flight, apart = rules.in_flight_seconds, rules.settle_delay_seconds
+        if isinstance(following, ResendSameKey):
+            in_flight = apart = rules.resend_wait_seconds
+        missing = self.at.ages.missing_seconds(one.refund, in_flight, apart)
         if missing > 0:
             # The wall clock ran ahead: by the monotonic one it is too early.
             due_at = self.at.clock.now() + timedelta(seconds=missing)
@@ -194,6 +195,7 @@ class Resolver(Room[str]):
             ),
             in_flight_seconds=max(settings.in_flight_seconds, LEAST_IN_FLIGHT_SECONDS),
             evidence_seconds=capabilities.evidence_seconds,
+            resend_wait_seconds=capabilities.resend_wait_seconds,
         )
 
     async def _resend(self, refund: Refund, ran: Ran[Answer]) -> None:

@@ -40,7 +40,9 @@ class Capabilities:
     body: then a word in it counts only as what is read again. `exponents` are the
     gateway's exceptions from ISO 4217; `multiples` names currencies whose amount must
     be a multiple in the gateway's unit; `refused_currencies` are those whose decimals
-    at the gateway are not certain.
+    at the gateway are not certain. `resend_wait_seconds` is 0 where a key protects a
+    resend at once; else a resend needs two look-ups that found nothing, so long after
+    the last send and so long apart.
     `limits` are sentences for people about what it cannot do.
     """
 
@@ -72,6 +74,7 @@ class Capabilities:
     refused_currencies: frozenset[str] = frozenset()
     webhook_signs_body: bool = True
     evidence_seconds: int = 0
+    resend_wait_seconds: int = 0
 
     def gateway_units(self, amount_minor: int, currency: str) -> int:
         """Restate ISO minor units in the gateway's own smallest unit, exactly.

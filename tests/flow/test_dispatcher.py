@@ -565,3 +565,19 @@ def test_adapter_that_is_refused_access_while_it_looks_waits_and_pauses() -> Non
         assert rows[0].paused == "unauthorized"
 
     in_world(main, paths=(a_path(gateway=_Looking(Unauthorized("http_403"))),))
+
+
+def test_session_that_ends_while_its_adapter_looks_pauses_nothing() -> None:
+    gateway = _Looking(Unauthorized("http_401", session_expired=True))
+    gateway._capabilities = replace(gateway.capabilities, needs_session=True)
+
+    async def main(world: World) -> None:
+        refund = await world.send()
+        assert refund.state is S.QUEUED
+        rows = await world.store.read(ListConnections())
+        assert rows[0].paused is None
+        await asyncio.sleep(60)
+        await world.settle()
+        assert (await world.row(refund)).state is S.SUCCEEDED
+
+    in_world(main, paths=(a_path(gateway=gateway),))

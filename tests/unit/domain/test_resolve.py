@@ -216,3 +216,41 @@ def test_look_of_a_clock_that_was_ahead_is_no_look_of_the_past() -> None:
     assert isinstance(event, LookedUpAbsent)
     assert event.due_at <= now + at(300)
     assert apply(stamped, event, now).after.negative_lookup_at == now
+
+
+CAREFUL = replace(RULES, resend_wait_seconds=90)
+
+
+def test_where_a_failure_frees_the_key_a_resend_waits_for_two_looks() -> None:
+    early = after_absence(UNKNOWN, CAREFUL, 10, T0 + at(10))
+    assert early == LookedUpAbsent(due_at=T0 + at(90), counts=False)
+
+    first = after_absence(UNKNOWN, CAREFUL, 90, T0 + at(90))
+    assert first == LookedUpAbsent(due_at=T0 + at(180), counts=True)
+
+    looked = replace(UNKNOWN, negative_lookup_at=T0 + at(90))
+    soon = after_absence(looked, CAREFUL, 170, T0 + at(170))
+    assert soon == LookedUpAbsent(due_at=T0 + at(200), counts=True)
+    assert after_absence(looked, CAREFUL, 180, T0 + at(180)) == ResendSameKey()
+
+
+def test_a_look_before_a_resend_that_lies_in_the_future_does_not_count() -> None:
+    looked = replace(UNKNOWN, negative_lookup_at=T0 + at(500))
+
+    result = after_absence(looked, CAREFUL, 200, T0 + at(200))
+
+    assert result == LookedUpAbsent(due_at=T0 + at(290), counts=True)
+
+
+def test_a_send_stamped_far_ahead_delays_no_look_before_a_resend() -> None:
+    ahead = replace(UNKNOWN, last_sent_at=T0 + at(DAY))
+
+    assert after_absence(ahead, CAREFUL, 10, T0).due_at == T0 + at(90)  # type: ignore[union-attr] - a look
+
+
+def test_outside_the_window_two_looks_before_a_resend_change_nothing() -> None:
+    looked = replace(UNKNOWN, negative_lookup_at=T0 + at(DAY))
+
+    result = after_absence(looked, CAREFUL, DAY + 300, T0 + at(DAY + 300))
+
+    assert result == Unresolvable("absent_outside_window")
