@@ -40,7 +40,8 @@ class Capabilities:
     body: then a word in it counts only as what is read again. `exponents` are the
     gateway's exceptions from ISO 4217; `multiples` names currencies whose amount must
     be a multiple in the gateway's unit; `refused_currencies` are those whose decimals
-    at the gateway are not certain. `resend_wait_seconds` is 0 where a key protects a
+    at the gateway are not certain. `least_units`, by currency, and `most_units` bound
+    one refund in the gateway's unit. `resend_wait_seconds` is 0 where a key protects a
     resend at once; else a resend needs two look-ups that found nothing, so long after
     the last send and so long apart.
     `limits` are sentences for people about what it cannot do.
@@ -75,6 +76,8 @@ class Capabilities:
     webhook_signs_body: bool = True
     evidence_seconds: int = 0
     resend_wait_seconds: int = 0
+    least_units: Mapping[str, int] = field(default_factory=dict)
+    most_units: int | None = None
 
     def gateway_units(self, amount_minor: int, currency: str) -> int:
         """Restate ISO minor units in the gateway's own smallest unit, exactly.
@@ -102,7 +105,18 @@ class Capabilities:
                 f"units of exponent {theirs}, not {units}."
             )
             raise NotExpressible(message, field="amount_minor")
+        self._check_bounds(units, currency)
         return units
+
+    def _check_bounds(self, units: int, currency: str) -> None:
+        least = self.least_units.get(currency, 1)
+        if units < least or (self.most_units is not None and units > self.most_units):
+            most = "" if self.most_units is None else f" and {self.most_units} at most"
+            message = (
+                f"{self.title} takes {least} units of {currency} at least{most}, "
+                f"not {units}."
+            )
+            raise NotExpressible(message, field="amount_minor")
 
     def iso_minor(self, units: int, currency: str) -> int | None:
         """Restate the gateway's smallest units in ISO minor units; None if inexact."""

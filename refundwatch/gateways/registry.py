@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from refundwatch.errors import GatewayUnknown
 from refundwatch.gateways.adyen.adapter import Adyen
+from refundwatch.gateways.klarna.adapter import Klarna
 from refundwatch.gateways.paypal.adapter import PayPal
 from refundwatch.gateways.stripe.adapter import Stripe
 
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
     from refundwatch.gateways.contract import Gateway
 
 _GATEWAYS: Final[Mapping[str, Gateway]] = MappingProxyType(
-    {"adyen": Adyen(), "paypal": PayPal(), "stripe": Stripe()}
+    {
+        "adyen": Adyen(),
+        "klarna": Klarna(),
+        "paypal": PayPal(),
+        "stripe": Stripe(),
+    }
 )
 
 NAMES: Final = tuple(sorted(_GATEWAYS))

@@ -16,6 +16,7 @@ from refundwatch.sandbox.faults import PROFILES, FaultProfile
 from refundwatch.sandbox.settings import (
     AdyenSettings,
     AnyAccount,
+    KlarnaSettings,
     PaypalSettings,
     StripeSettings,
 )
@@ -24,6 +25,7 @@ _KINDS: Mapping[str, type[AnyAccount]] = {
     "stripe": StripeSettings,
     "adyen": AdyenSettings,
     "paypal": PaypalSettings,
+    "klarna": KlarnaSettings,
 }
 _SERVER_KEYS = {"host": str, "seed": int, "time_scale": float, "ca_file": str}
 _ADMIN_KEYS = {"port": int}

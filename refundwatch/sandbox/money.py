@@ -121,6 +121,9 @@ PAYPAL_CURRENCIES = frozenset(
 )
 _PAYPAL_DIGITS = dict.fromkeys(("HUF", "JPY", "TWD"), 0)
 
+# Source: gateways/klarna.md section 7: two decimals in every market of Klarna's.
+_KLARNA_DIGITS: dict[str, int] = {}
+
 _DECIMAL = re.compile(r"^(-?)(\d*)(?:\.(\d+))?$", re.ASCII)
 
 
@@ -165,6 +168,7 @@ class AmountForm:
 STRIPE = AmountForm(_STRIPE_DIGITS, _STRIPE_STEP)
 ADYEN = AmountForm(_ADYEN_DIGITS, {})
 PAYPAL = AmountForm(_PAYPAL_DIGITS, {})
+KLARNA = AmountForm(_KLARNA_DIGITS, {})
 
 
 def iso_digits(currency: str) -> int:

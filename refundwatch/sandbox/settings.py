@@ -65,4 +65,20 @@ class PaypalSettings(AccountSettings):
     refund_limit_seconds: float = 180 * DAY_SECONDS
 
 
-AnyAccount = StripeSettings | AdyenSettings | PaypalSettings
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KlarnaSettings(AccountSettings):
+    """Hold a Klarna merchant of one region.
+
+    Only where ``network`` names a region of the Klarna Network are there webhooks; the
+    first signing key signs them. ``settlement_permission`` is 0 or 1.
+    """
+
+    username: str = "PRW0001_sandbox"
+    password: str = field(default="sandbox-secret", repr=False)
+    network: str = ""
+    signing_keys: tuple[str, ...] = field(default=("kl_signing_sandbox",), repr=False)
+    settlement_permission: int = 1
+    key_window_seconds: float = DAY_SECONDS
+
+
+AnyAccount = StripeSettings | AdyenSettings | PaypalSettings | KlarnaSettings

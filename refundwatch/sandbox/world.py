@@ -17,12 +17,18 @@ from refundwatch.sandbox.config import SandboxConfig
 from refundwatch.sandbox.faults import PROFILES, Dice, FaultProfile
 from refundwatch.sandbox.gateway import GatewayModel
 from refundwatch.sandbox.keys import KeyRecord
+from refundwatch.sandbox.klarna.model import KlarnaModel
 from refundwatch.sandbox.ledger import Ledger, LedgerRow
 from refundwatch.sandbox.model import Effect
 from refundwatch.sandbox.outbox import Entry
 from refundwatch.sandbox.paypal.certificates import WebhookSigner
 from refundwatch.sandbox.paypal.model import PaypalModel
-from refundwatch.sandbox.settings import AdyenSettings, AnyAccount, StripeSettings
+from refundwatch.sandbox.settings import (
+    AdyenSettings,
+    AnyAccount,
+    KlarnaSettings,
+    StripeSettings,
+)
 from refundwatch.sandbox.stripe.model import StripeModel
 
 VERSION = 1
@@ -49,6 +55,8 @@ class World:
                 return StripeModel(settings, self.ledger, dice)
             case AdyenSettings():
                 return AdyenModel(settings, self.ledger, dice)
+            case KlarnaSettings():
+                return KlarnaModel(settings, self.ledger, dice)
             case _:
                 return PaypalModel(settings, self.ledger, dice, self.signer)
 

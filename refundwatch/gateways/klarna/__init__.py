@@ -1,0 +1,1 @@
+"""Klarna: orders and their refunds over HTTP Basic, without a refund status."""
