@@ -67,7 +67,9 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "refundwatch/__main__.py": ({"refundwatch.cli"}, set()),
 }
 
-ADAPTERS = ("stripe", "adyen", "paypal")
+ADAPTERS = tuple(
+    sorted(path.parent.name for path in ROOT.glob("refundwatch/gateways/*/__init__.py"))
+)
 
 
 def imports_of(path: Path) -> set[str]:

@@ -86,7 +86,8 @@ class GatewayCase:
     asks for. `before_order` answers the reads that come before the order. `amount_in`
     and `currency_in` read an order's amount as the gateway would; a currency may be
     None where an order names none. `echo` is an answer that accepts an order of an
-    amount and states it again (`written`), None where no answer ever states one.
+    amount and states it again (`written`), with the answers to what is read after it;
+    None where no answer ever states one.
     `impossible` are amounts that the gateway cannot be told. `codes` names every
     documented error code, and `errors` shows the class of each.
     """
@@ -97,7 +98,7 @@ class GatewayCase:
     valid: Callable[[HttpRequest], None]
     amount_in: Callable[[HttpRequest], str]
     currency_in: Callable[[HttpRequest], str | None]
-    echo: Callable[[Amount], HttpResponse] | None
+    echo: Callable[[Amount], HttpResponse | tuple[HttpResponse, ...]] | None
     amounts: tuple[Amount, ...]
     impossible: tuple[tuple[int, str], ...]
     answers: tuple[Answered, ...]

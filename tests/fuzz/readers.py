@@ -32,6 +32,7 @@ from refundwatch.errors import (
     CursorInvalid,
     FilterInvalid,
     MalformedResponse,
+    SettlementUnreadable,
 )
 from refundwatch.gateways import reading
 from refundwatch.gateways.adyen.adapter import Adyen
@@ -55,11 +56,18 @@ from refundwatch.gateways.contract import (
     Unsure,
     Unverifiable,
 )
+from refundwatch.gateways.klarna.adapter import Klarna
 from refundwatch.gateways.paypal import events as paypal_events
 from refundwatch.gateways.paypal.adapter import PayPal
+from refundwatch.gateways.settlement import BadLine, SettlementLine
 from refundwatch.gateways.stripe.adapter import Stripe
 from refundwatch.store.sqlite.queries_paging import Place, read_cursor, write_cursor
-from tests.unit.gateways import test_adyen_events, test_stripe_events
+from tests.unit.gateways import (
+    klarna,
+    test_adyen_events,
+    test_klarna_events,
+    test_stripe_events,
+)
 from tests.unit.gateways.driving import (
     ADYEN,
     ADYEN_REFUND,
@@ -76,7 +84,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from refundwatch.api.paths import Route
-    from refundwatch.gateways.contract import Operation
+    from refundwatch.gateways.contract import AccountView, Gateway, Operation
 
 OUTCOMES = (Heard, RefusedByGateway, NotProcessed, Unauthorized, Unsure)
 LOOKUPS = (Found, Absent, LookupFailed)
@@ -142,6 +150,13 @@ def resigned(item: Any) -> str:
         return "none"
 
 
+def klarna_signed(body: bytes) -> object:
+    headers = {"klarna-signature": test_klarna_events.signature(body)}
+    delivery = RawDelivery(headers, body)
+    secrets = (test_klarna_events.KEY,)
+    return done(Klarna().receive(klarna.KLARNA, delivery, secrets, NOW), ())
+
+
 def paypal_verified(body: bytes) -> object:
     return Received(paypal_events.read(body))
 
@@ -184,8 +199,22 @@ def answers(gateway: str) -> tuple[bytes, ...]:
     return tuple(found)
 
 
+def settlement_of(gateway: Gateway, account: AccountView) -> Callable[[bytes], object]:
+    """A report in two pieces: every line is read or told."""
+
+    def read(content: bytes) -> object:
+        half = len(content) // 2
+        pieces = (content[:half], content[half:])
+        found = list(gateway.read_settlement(account, "report", pieces))
+        assert all(isinstance(line, SettlementLine | BadLine) for line in found)
+        return found
+
+    return read
+
+
 CLIENT = Credentials({"client_id": "client", "client_secret": "secret"})
 _PARTIES = {
+    "klarna": (Klarna(), klarna.KLARNA, klarna.KLARNA_REFUND, klarna.REFUND_ID),
     "stripe": (Stripe(), STRIPE, STRIPE_REFUND, "re_7"),
     "adyen": (Adyen(), ADYEN, ADYEN_REFUND, "993617894903480A"),
     "paypal": (PayPal(), PAYPAL, PAYPAL_REFUND, "1JU08902781691411"),
@@ -350,6 +379,15 @@ READERS: tuple[Reader, ...] = (
         good=(*vectors("adyen"), ADYEN_SIGNED),
     ),
     Reader("paypal.webhook", paypal_verified, (Received,), good=vectors("paypal")),
+    Reader("klarna.webhook", klarna_signed, (Received, Forged), good=vectors("klarna")),
+    Reader(
+        "klarna.settlement",
+        settlement_of(Klarna(), klarna.KLARNA),
+        (list,),
+        (SettlementUnreadable,),
+        (json.dumps(klarna.RECORDED["transactions"]["body"]).encode(),),
+    ),
+    *of_gateway("klarna"),
     *of_gateway("stripe"),
     *of_gateway("adyen"),
     *of_gateway("paypal"),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from refundwatch.config import config_digest, load_config
 from refundwatch.errors import ConfigError
+from refundwatch.gateways import registry
 from refundwatch.gateways.registry import gateway
 from tests.unit.config_text import TEXT, changed, line_of, load
 
@@ -32,11 +33,9 @@ def refusal(folder: Path, text: str) -> ConfigError:
 def test_example_is_complete_and_loads() -> None:
     config = load_config(ROOT / "config.example.toml")
     assert config.mode == "live"
-    assert {account.gateway for account in config.accounts} == {
-        "stripe",
-        "adyen",
-        "paypal",
-    }
+    shown = [account.gateway for account in config.accounts]
+    assert len(set(shown)) == len(shown)
+    assert {"stripe", "adyen", "paypal"} <= set(shown) <= set(registry.NAMES)
 
 
 def test_example_names_every_key_that_there_is() -> None:

@@ -22,7 +22,7 @@ from refundwatch.sandbox.model import Request
 from refundwatch.sandbox.money import KLARNA
 
 _DEFAULT_SIZE, _MAX_SIZE = 20, 500
-_TOTALS = [
+_TOTALS = (
     "commission",
     "repay",
     "sale",
@@ -39,8 +39,8 @@ _TOTALS = [
     "deposit",
     "opening_debt_balance",
     "closing_debt_balance",
-]
-COLUMNS = [
+)
+COLUMNS = (
     "type",
     "detailed_type",
     "amount",
@@ -55,7 +55,7 @@ COLUMNS = [
     "sale_date",
     "capture_date",
     "purchase_country",
-]
+)
 
 
 def transactions(books: Books, until: float, host: str) -> list[Json]:
