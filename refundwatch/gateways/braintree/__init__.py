@@ -1,0 +1,1 @@
+"""Braintree: GraphQL orders and reads, XML webhooks signed with HMAC-SHA1."""
