@@ -61,10 +61,8 @@ CAPABILITIES: Final = Capabilities(
     credentials=("public_key", "private_key"),
     settings=(),
     limits=(
-        "A sale that is not settled can only be voided, and only as a whole: a part "
-        "of it waits until the sale is settled.",
-        "A void asked for while settlement begins is declined: ask anew once the sale "
-        "is settled.",
+        "An unsettled sale is voided as a whole; a part of it waits for settlement.",
+        "A void asked for while settlement begins is declined: ask anew afterwards.",
         "A void carries no reference of ours: a voided sale is read as our void.",
         "Refunds of cards get no webhook when they settle: they are polled.",
         "A bank payment's refund can be declined after it was settled.",

@@ -73,8 +73,8 @@ def data_of(response: HttpResponse) -> JsonObject | Failed:
     wait = reading.retry_after_seconds(response.headers)
     if response.status != OK:
         kind = facts.BY_STATUS.get(response.status)
-        faults = (Fault(kind),) if kind else ()
-        return Failed(f"http_{response.status}", faults, wait)
+        why = f"http_{response.status}"
+        return Failed(why, (Fault(kind),) if kind else (), wait)
     try:
         whole = reading.parse_object(response.body)
         faults = _faults(whole)

@@ -54,7 +54,7 @@ def order_for(
     if stated.currency != instruction.currency:
         # An order names no currency: it would be executed in the sale's.
         return RefusedByGateway("currency_mismatch")
-    status = reading.text(sale, "status")
+    status = reading.text(sale, "status") or ""
     transaction_id = reading.text(sale, "id") or ""
     if status == facts.SETTLED:
         return building.refund_request(instruction, transaction_id)

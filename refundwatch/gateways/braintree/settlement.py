@@ -89,7 +89,7 @@ def _kind(written: str) -> LineKind:
 
 
 def _amount(row: Mapping[str, str], kind: LineKind) -> tuple[int, str] | None:
-    """Give the amount in the customer's currency; where no column has it, as settled."""
+    """Give the amount in the customer's currency, or as settled if no column has it."""
     column = "Refunded Amount" if kind is LineKind.REFUND else "Original Sale Amount"
     currency = row.get("Presentment Currency")
     if currency and row.get(column):
