@@ -78,7 +78,7 @@ class Braintree(Adapter):
         """
         pair = [credentials.values.get(name) for name in facts.CAPABILITIES.credentials]
         if not all(pair):
-            message = "The connection to Braintree has no public_key or private_key."
+            message = "The connection to Braintree lacks a credential of its key pair."
             raise InvariantBroken(message)
         written = ":".join(key for key in pair if key).encode("utf-8")
         basic = ("Authorization", "Basic " + b64encode(written).decode("ascii"))
