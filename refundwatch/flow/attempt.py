@@ -62,6 +62,7 @@ def instruction_of(
         gateway_reference=refund.gateway_reference,
         payment_captured_minor=captured_minor,
         accepted_at=refund.accepted_at,
+        created_at=refund.created_at,
     )
 
 

@@ -83,7 +83,8 @@ class RefundInstruction:
     """Everything a refund request is made of; amounts in ISO 4217 minor units.
 
     `accepted_at` is when the gateway took it; `asked_at` is the moment of a poll, and
-    None in every other question: only there may time alone say something.
+    None in every other question: only there may time alone say something. Before
+    `created_at` the gateway cannot have heard of the refund.
     """
 
     account: AccountView
@@ -97,6 +98,7 @@ class RefundInstruction:
     payment_captured_minor: int | None = None
     accepted_at: datetime | None = None
     asked_at: datetime | None = None
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

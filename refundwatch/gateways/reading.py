@@ -50,8 +50,11 @@ _KEY: Final = re.compile(r"[\x21-\x7e]+")
 # --- strict JSON ------------------------------------------------------------------
 
 
-def parse(body: bytes, limit: int = MAX_BYTES) -> Json:
+def parse(body: bytes, limit: int = MAX_BYTES, *, points_as_text: bool = False) -> Json:
     """Read one JSON value; what two readers could understand differently is refused.
+
+    With `points_as_text` a number with a point or an exponent is given as the text
+    that stands there: some gateways write amounts so.
 
     Raises:
         MalformedResponse: not UTF-8, not JSON, a repeated key, NaN or an infinity, a
@@ -61,7 +64,8 @@ def parse(body: bytes, limit: int = MAX_BYTES) -> Json:
     if len(body) > limit:
         raise MalformedResponse("too_large")
     try:
-        value: Json = _DECODER.decode(body.decode("utf-8"))
+        decoder = _DECODER_OF_TEXTS if points_as_text else _DECODER
+        value: Json = decoder.decode(body.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise MalformedResponse("not_utf8") from error
     except RecursionError as error:
@@ -115,6 +119,11 @@ def _refuse_constant(_name: str) -> NoReturn:
 _DECODER: Final = json.JSONDecoder(
     object_pairs_hook=_without_repeats,
     parse_float=_finite,
+    parse_constant=_refuse_constant,
+)
+_DECODER_OF_TEXTS: Final = json.JSONDecoder(
+    object_pairs_hook=_without_repeats,
+    parse_float=str,
     parse_constant=_refuse_constant,
 )
 
@@ -279,11 +288,16 @@ def retry_after_seconds(
         # Nine digits are thirty years; more need no exact reading.
         return min(int(written[:9]), MAX_RETRY_AFTER_SECONDS)
     until = _http_date(written)
-    since = now or _http_date(headers.get("date", ""))
+    since = now or date_of(headers)
     if until is None or since is None:
         return None
     wait = int((until - since).total_seconds())
     return min(max(wait, 0), MAX_RETRY_AFTER_SECONDS)
+
+
+def date_of(headers: Mapping[str, str]) -> datetime | None:
+    """Read when an answer was given, by the clock of who gave it."""
+    return _http_date(headers.get("date", ""))
 
 
 def _http_date(written: str) -> datetime | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from refundwatch.errors import GatewayUnknown
 from refundwatch.gateways.adyen.adapter import Adyen
+from refundwatch.gateways.authorizenet.adapter import AuthorizeNet
 from refundwatch.gateways.braintree.adapter import Braintree
 from refundwatch.gateways.klarna.adapter import Klarna
 from refundwatch.gateways.paypal.adapter import PayPal
@@ -26,6 +27,7 @@ _GATEWAYS: Final[Mapping[str, Gateway]] = MappingProxyType(
         "adyen": Adyen(),
         "klarna": Klarna(),
         "braintree": Braintree(),
+        "authorizenet": AuthorizeNet(),
         "paypal": PayPal(),
         "stripe": Stripe(),
     }

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from dataclasses import dataclass
-from hashlib import sha256
+from hashlib import sha256, sha512
 from hmac import compare_digest
 from hmac import new as new_hmac
 from typing import TYPE_CHECKING, Final
@@ -29,6 +29,11 @@ MAX_SIGNATURES: Final = 16
 def hmac_sha256(key: bytes, message: bytes) -> bytes:
     """Give the HMAC-SHA256 of raw bytes."""
     return new_hmac(key, message, sha256).digest()
+
+
+def hmac_sha512(key: bytes, message: bytes) -> bytes:
+    """Give the HMAC-SHA512 of raw bytes."""
+    return new_hmac(key, message, sha512).digest()
 
 
 def any_equal(expected: Iterable[str], given: Iterable[str]) -> bool:

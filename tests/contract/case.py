@@ -42,12 +42,16 @@ class Answered:
 
 @dataclass(frozen=True)
 class Coded:
-    """A documented error of an order, and the class it falls into."""
+    """A documented error of an order, and the class it falls into.
+
+    `more` answers what the adapter reads because of it.
+    """
 
     code: str
     response: HttpResponse
     outcome: type
     said: Mapping[str, object] = field(default_factory=dict)
+    more: tuple[HttpResponse, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -228,7 +228,7 @@ def test_documented_answers_mean_what_the_documents_say(
 def test_documented_errors_fall_into_their_class(name: str, coded: Coded) -> None:
     case = case_of(name)
     operation = adapter(name).refund(case.instruction, ordered(case))
-    result = drive(operation, coded.response).result
+    result = drive(operation, coded.response, *coded.more).result
     assert isinstance(result, coded.outcome), result
     for path, expected in coded.said.items():
         assert looked_at(result, path) == expected, path

@@ -36,6 +36,7 @@ from refundwatch.errors import (
 )
 from refundwatch.gateways import reading
 from refundwatch.gateways.adyen.adapter import Adyen
+from refundwatch.gateways.authorizenet.adapter import AuthorizeNet
 from refundwatch.gateways.contract import (
     Absent,
     Credentials,
@@ -65,9 +66,11 @@ from refundwatch.store.sqlite.queries_paging import Place, read_cursor, write_cu
 from tests.unit.gateways import (
     klarna,
     test_adyen_events,
+    test_authorizenet_events,
     test_klarna_events,
     test_stripe_events,
 )
+from tests.unit.gateways.anet import ANET, KNOWN
 from tests.unit.gateways.driving import (
     ADYEN,
     ADYEN_REFUND,
@@ -141,6 +144,14 @@ def adyen_signed(body: bytes) -> object:
         body = json.dumps(found).encode()
     secrets = (test_adyen_events.SECRET,)
     return done(Adyen().receive(ADYEN, RawDelivery({}, body), secrets, NOW), ())
+
+
+def authorizenet_signed(body: bytes) -> object:
+    """Past the signature; whatever it asks for is not known there."""
+    headers = {"x-anet-signature": test_authorizenet_events.signature(body)}
+    secrets = (test_authorizenet_events.SECRET,)
+    operation = AuthorizeNet().receive(ANET, RawDelivery(headers, body), secrets, NOW)
+    return done(operation, [HttpResponse(404)] * MOST_REQUESTS)
 
 
 def resigned(item: Any) -> str:
@@ -217,6 +228,7 @@ _PARTIES = {
     "klarna": (Klarna(), klarna.KLARNA, klarna.KLARNA_REFUND, klarna.REFUND_ID),
     "stripe": (Stripe(), STRIPE, STRIPE_REFUND, "re_7"),
     "adyen": (Adyen(), ADYEN, ADYEN_REFUND, "993617894903480A"),
+    "authorizenet": (AuthorizeNet(), ANET, KNOWN, "60190000123"),
     "paypal": (PayPal(), PAYPAL, PAYPAL_REFUND, "1JU08902781691411"),
 }
 
@@ -378,6 +390,19 @@ READERS: tuple[Reader, ...] = (
         (Received, Forged, Unverifiable),
         good=(*vectors("adyen"), ADYEN_SIGNED),
     ),
+    Reader(
+        "authorizenet.webhook",
+        authorizenet_signed,
+        (Received, Unverifiable),
+        good=vectors("authorizenet"),
+    ),
+    Reader(
+        "authorizenet.settlement",
+        settlement_of(AuthorizeNet(), ANET),
+        (list,),
+        (SettlementUnreadable,),
+        tuple(answer[1:] for answer in answers("authorizenet")),
+    ),
     Reader("paypal.webhook", paypal_verified, (Received,), good=vectors("paypal")),
     Reader("klarna.webhook", klarna_signed, (Received, Forged), good=vectors("klarna")),
     Reader(
@@ -390,6 +415,7 @@ READERS: tuple[Reader, ...] = (
     *of_gateway("klarna"),
     *of_gateway("stripe"),
     *of_gateway("adyen"),
+    *of_gateway("authorizenet"),
     *of_gateway("paypal"),
     Reader("json.gateway", reading.parse, (object,), (MalformedResponse,), JSON),
     Reader("json.api", parse_json, (object,), (BadRequest,), JSON),

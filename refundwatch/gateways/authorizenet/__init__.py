@@ -1,0 +1,1 @@
+"""Authorize.Net: JSON over the AnetApi schema, no keys, voids before the batch."""
