@@ -21,7 +21,7 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.http_writer import HttpVersion11
 from aiohttp.streams import EMPTY_PAYLOAD
 
-from daemon.guard import SERVER, Gatekeeper, GuardedHandler
+from daemon.guard import SERVER, Gatekeeper, GuardedHandler, headers_of
 from refundwatch.gateways.contract import RawDelivery
 
 if TYPE_CHECKING:
@@ -108,8 +108,7 @@ class ExpressHandler(GuardedHandler):
         body = _whole(payload)
         if len(body) > self._limit_bytes:
             return None
-        headers = {name.lower(): value for name, value in message.headers.items()}
-        return account[1], RawDelivery(headers, body)
+        return account[1], RawDelivery(headers_of(message.headers), body)
 
     def _answer(self, reception: Reception) -> None:
         if self.transport is not None:

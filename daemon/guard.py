@@ -26,6 +26,8 @@ from daemon.problems import render
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from multidict import CIMultiDictProxy
+
 SERVER: Final = "refundwatch"
 KEEPALIVE_SECONDS: Final = 15.0
 LINGER_SECONDS: Final = 1.0
@@ -260,6 +262,18 @@ class GuardedRunner(web.AppRunner):
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
         return _GuardedServer(self.gate, made, self._handler)
+
+
+def headers_of(given: CIMultiDictProxy[str]) -> dict[str, str]:
+    """Give headers by lower-case name; what came in several lines is joined.
+
+    While a gateway changes its secret it may sign twice, each in a line of its own.
+    """
+    headers: dict[str, str] = {}
+    for name, value in given.items():
+        key = name.lower()
+        headers[key] = f"{headers[key]}, {value}" if key in headers else value
+    return headers
 
 
 async def read_body(request: web.Request, gate: Gatekeeper, limit_bytes: int) -> bytes:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from daemon.guard import Gatekeeper, read_body
+from daemon.guard import Gatekeeper, headers_of, read_body
 from refundwatch.flow.loops import trouble
 from refundwatch.gateways.contract import RawDelivery
 
@@ -29,8 +29,7 @@ def build_webhooks(
 
     async def receive(request: web.Request) -> web.Response:
         body = await read_body(request, gate, body_limit_bytes)
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        raw = RawDelivery(headers, body, dict(request.query))
+        raw = RawDelivery(headers_of(request.headers), body, dict(request.query))
         reception = await receptionist.receive(request.match_info["account"], raw)
         return web.Response(status=reception.status, body=reception.body)
 

@@ -1,7 +1,8 @@
 """Room three, the door: a webhook is verified, stored, and only then answered.
 
 Invariant: 2xx is answered after the delivery is durable; a forged delivery changes no
-state. What a delivery means is applied later, by `refundwatch.flow.inbox`.
+state, and unsigned ones make us read no more than a few things at once. What a
+delivery means is applied later, by `refundwatch.flow.inbox`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,12 @@ from typing import TYPE_CHECKING, Final
 from refundwatch.errors import StoreBusy
 from refundwatch.flow.exchange import Silent
 from refundwatch.flow.loops import trouble
-from refundwatch.gateways.contract import Forged, Received, Unverifiable
+from refundwatch.gateways.contract import (
+    Forged,
+    HttpRequest,
+    Received,
+    Unverifiable,
+)
 from refundwatch.store.contract import DeliveryItem, StoreDelivery
 
 if TYPE_CHECKING:
@@ -30,6 +36,11 @@ NOT_FOUND: Final = 404
 UNAVAILABLE: Final = 503
 VERIFY_TIMEOUT_SECONDS: Final = 4.0
 """Gateways give up on a slow listener; a certificate must come sooner than that."""
+
+MOST_READING: Final = 8
+"""Deliveries of one account that may make us read at once; others come again.
+
+Who sends one that is not signed chooses what is read for it, and how often."""
 
 MOST_WAITING: Final = 2048
 """Deliveries that may wait for the disk: who left waits on, and another one comes."""
@@ -50,6 +61,7 @@ class Receptionist:
         """Start with nothing counted."""
         self._at = equipment
         self._counted: Counter[tuple[str, str]] = Counter()
+        self._reading: Counter[str] = Counter()
 
     @property
     def counted(self) -> Mapping[tuple[str, str], int]:
@@ -65,7 +77,7 @@ class Receptionist:
         if not paths:
             return Reception(NOT_FOUND)
         try:
-            verdict = await self._verdict(paths[0], raw)
+            verdict = await self._bounded(paths[0], raw)
             stored = self._storing(account, raw, verdict)
             new = 0 if stored is None else await self._stored(stored)
             return self._received(paths[0], verdict, new)
@@ -85,8 +97,8 @@ class Receptionist:
             return False
         path = paths[0]
         try:
-            verdict = self._verdict_at_once(path, raw)
-            if verdict is None:
+            verdict = self._asked_first(path, raw)
+            if isinstance(verdict, HttpRequest):
                 return False
             stored = self._storing(account, raw, verdict)
             waiting = None if stored is None else self._at.store.submit(stored)
@@ -121,6 +133,25 @@ class Receptionist:
         finally:
             self._at.door.waiting -= 1
 
+    async def _bounded(self, path: ConnectionPath, raw: RawDelivery) -> Verdict:
+        """Verify; where that reads what the delivery names, only with a few others.
+
+        What may be kept (a certificate) is fetched once for all, and does not count.
+        """
+        asked = self._asked_first(path, raw)
+        if not isinstance(asked, HttpRequest):
+            return asked
+        if asked.reusable:
+            return await self._verdict(path, raw)
+        account = path.account.name
+        if self._reading[account] >= MOST_READING:
+            return Unverifiable("too_many_to_read")
+        self._reading[account] += 1
+        try:
+            return await self._verdict(path, raw)
+        finally:
+            self._reading[account] -= 1
+
     async def _verdict(self, path: ConnectionPath, raw: RawDelivery) -> Verdict:
         secrets = self._at.paths.webhook_secrets(path.account.name)
         now = self._at.clock.now()
@@ -137,20 +168,21 @@ class Receptionist:
             await self._at.exchanges.note(ran.calls)
         return ran.result
 
-    def _verdict_at_once(
+    def _asked_first(
         self, path: ConnectionPath, raw: RawDelivery
-    ) -> Verdict | None:
+    ) -> Verdict | HttpRequest:
+        """Give the verdict where nobody has to be asked, or else the first question."""
         secrets = self._at.paths.webhook_secrets(path.account.name)
         operation = path.gateway.receive(
             path.account, raw, secrets, self._at.clock.now()
         )
         try:
-            next(operation)
+            asked = next(operation)
         except StopIteration as stop:
             verdict: Verdict = stop.value
             return verdict
         operation.close()
-        return None
+        return asked
 
     def _storing(
         self, account: str, raw: RawDelivery, verdict: Verdict

@@ -12,7 +12,13 @@ import pytest
 from aiohttp import web
 
 from daemon.express import ExpressHandler
-from daemon.guard import Gatekeeper, GuardedRunner, GuardLimits, read_body
+from daemon.guard import (
+    Gatekeeper,
+    GuardedRunner,
+    GuardLimits,
+    headers_of,
+    read_body,
+)
 from refundwatch.flow.confirm import Reception
 
 if TYPE_CHECKING:
@@ -33,6 +39,7 @@ class Desk:
         self.refuses = False
         self.at_once: Reception | None = None
         self.long_way: list[bytes] = []
+        self.long_headers: list[dict[str, str]] = []
 
     def take(
         self, account: str, raw: RawDelivery, answer: Callable[[Reception], None]
@@ -61,6 +68,7 @@ async def listening(desk: Desk) -> AsyncIterator[tuple[int, Gatekeeper]]:
 
     async def handle(request: web.Request) -> web.Response:
         body = await read_body(request, gate, LIMIT_BYTES)
+        desk.long_headers.append(headers_of(request.headers))
         desk.long_way.append(body)
         return web.Response(body=b"long:" + body)
 
@@ -289,3 +297,12 @@ async def test_one_that_was_answered_gives_its_place_to_a_newcomer(
             newcomer.send(post(b"genuine"))
             assert await newcomer.answer() == (200, b"")
         assert (gate.refused, gate.cut) == (0, 1)
+
+
+@pytest.mark.parametrize("target", [b"/webhooks/shop", b"/webhooks/%73hop"])
+async def test_a_header_of_two_lines_is_joined(desk: Desk, target: bytes) -> None:
+    async with listening(desk) as (port, _), calling(port) as caller:
+        caller.send(post(b"x", b"X-Sig: one", b"x-sig: two", target=target))
+        await seen(lambda: bool(desk.taken or desk.long_way))
+        given = desk.taken[0][1].headers if desk.taken else desk.long_headers[0]
+        assert given["x-sig"] == "one, two"

@@ -56,6 +56,21 @@ def test_absent_inside_the_window_is_sent_again_under_the_same_key() -> None:
     assert after_absence(UNKNOWN, RULES, 10, T0 + at(10)) == ResendSameKey()
 
 
+HOUR = replace(RULES, key_window_seconds=3600)
+
+
+def test_a_gateways_own_rule_may_leave_more_of_a_short_window() -> None:
+    ruled = replace(HOUR, resend_seconds=1800)
+    assert after_absence(UNKNOWN, ruled, 1799, T0 + at(1799)) == ResendSameKey()
+    assert after_absence(UNKNOWN, ruled, 1800, T0 + at(1800)) != ResendSameKey()
+    assert after_absence(UNKNOWN, HOUR, 10, T0 + at(10)) != ResendSameKey()
+
+
+def test_a_gateways_own_rule_never_shortens_the_window() -> None:
+    ruled = replace(RULES, resend_seconds=1800)
+    assert after_absence(UNKNOWN, ruled, 3600, T0 + at(3600)) == ResendSameKey()
+
+
 @pytest.mark.parametrize(
     "refund", [replace(UNKNOWN, key_stuck=True), replace(UNKNOWN, refused_code="x")]
 )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
@@ -9,10 +10,20 @@ from typing import Any
 import pytest
 
 from refundwatch.errors import StoreFailed
-from refundwatch.flow.confirm import MOST_WAITING, Reception, Receptionist
+from refundwatch.flow.confirm import (
+    MOST_READING,
+    MOST_WAITING,
+    Reception,
+    Receptionist,
+)
 from refundwatch.flow.equipment import Door
 from refundwatch.flow.exchange import Exchanges
-from refundwatch.gateways.contract import RawDelivery
+from refundwatch.gateways.contract import (
+    Forged,
+    HttpRequest,
+    RawDelivery,
+    Received,
+)
 from refundwatch.store.contract import RecordCall, StoreDelivery
 from tests.flow.fakes import FakePaths, FakeStore, LogBook, a_path
 from tests.flow.simloop import SimClock, SimLoop, simulate
@@ -276,5 +287,47 @@ def test_more_than_may_wait_are_asked_to_come_again() -> None:
         assert given == [Reception(503)]
         assert await room.receive("toy-eu", delivery([ITEM])) == Reception(503)
         assert len(disk.commands) == 1
+
+    simulate(main)
+
+
+class Unsigned(Toy):
+    """Reads what a delivery names, as gateways do whose webhooks bear no signature."""
+
+    def receive(self, *_: Any) -> Any:
+        response = yield HttpRequest("read_webhook", "GET", "/health")
+        return Received(()) if response.status == 200 else Forged("unknown")
+
+
+def test_what_is_not_signed_makes_us_read_a_few_things_at_once() -> None:
+    async def main(loop: SimLoop) -> None:
+        bank = Bank(latency=1.0)
+        equipment = bench(loop, bank, Unsigned())
+        room = Receptionist(equipment)
+        flood = [
+            asyncio.create_task(room.receive("toy-eu", delivery([ITEM])))
+            for _ in range(10 * MOST_READING)
+        ]
+        statuses = Counter([(await one).status for one in flood])
+
+        assert statuses == {200: MOST_READING, 503: 9 * MOST_READING}
+        assert max(bank.most_open.values()) == MOST_READING
+        assert equipment.store.of(StoreDelivery) == []
+        # What was turned away comes again, and finds a place.
+        assert (await room.receive("toy-eu", delivery([ITEM]))).status == 200
+
+    simulate(main)
+
+
+def test_what_fetches_a_certificate_is_not_counted_as_reading() -> None:
+    async def main(loop: SimLoop) -> None:
+        room = Receptionist(bench(loop, Bank(latency=1.0)))
+        raw = delivery([ITEM])
+        headers = {**raw.headers, "x-cert": "https://certs.test/1"}
+        flood = [
+            asyncio.create_task(room.receive("toy-eu", RawDelivery(headers, raw.body)))
+            for _ in range(2 * MOST_READING)
+        ]
+        assert {(await one).status for one in flood} == {200}
 
     simulate(main)

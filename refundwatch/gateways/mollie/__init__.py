@@ -1,0 +1,1 @@
+"""Mollie: JSON, decimal text, cancellations, webhooks with and without signature."""
