@@ -67,7 +67,7 @@ def read_whole(
         except MalformedResponse as error:
             return LookupFailed(error.message)
         if cursor is None:
-            return Whole(tuple(listed), reading.answered_at(response.headers))
+            return Whole(tuple(listed), reading.date_of(response.headers))
         if cursor in cursors:
             return LookupFailed("listing_stuck")
     return LookupFailed("listing_too_long")
