@@ -29,9 +29,9 @@ class ResolveRules:
 
     `in_flight_seconds` is the longest time a request may still be on its way,
     `settle_delay_seconds` the least time between two negative look-ups that count.
-    `resend_seconds` is how long a key may be used again by the gateway's own rule,
-    where that is longer than our margin leaves. `resends` is False where nothing may
-    be sent, whatever the key's age: then only look-ups and people can end the doubt.
+    `resend_within_seconds` is how long a key may be used again by the gateway's own
+    rule, where our margin would leave less. `resends` is False where nothing may be
+    sent, whatever the key's age: then only look-ups and people can end the doubt.
     `evidence_seconds` after the first send the gateway's own message may still tell
     what a look-up cannot. `resend_wait_seconds` is 0 where the key protects a resend
     at once; else a resend needs two negative look-ups, so long after the last send and
@@ -47,7 +47,7 @@ class ResolveRules:
     resends: bool = True
     evidence_seconds: int = 0
     resend_wait_seconds: int = 0
-    resend_seconds: int = 0
+    resend_within_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def may_resend(refund: Refund, rules: ResolveRules, elapsed_seconds: int) -> boo
     if not rules.resends or refund.key_stuck or refund.refused_code is not None:
         return False
     safe = safe_window_seconds(rules.key_window_seconds)
-    return elapsed_seconds < max(safe, rules.resend_seconds)
+    return elapsed_seconds < max(safe, rules.resend_within_seconds)
 
 
 def after_absence(

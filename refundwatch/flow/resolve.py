@@ -164,7 +164,7 @@ class Resolver(Room[str]):
         rules = self._rules(one)
         rules = replace(rules, has_lookup=rules.has_lookup and shown)
         safe = safe_window_seconds(rules.key_window_seconds)
-        age = self.at.ages.of(one.refund, max(safe, rules.resend_seconds))
+        age = self.at.ages.of(one.refund, max(safe, rules.resend_within_seconds))
         if one.frozen and age >= FROZEN_PATIENCE_SECONDS:
             rules = replace(rules, resends=False)
         following = after_absence(one.refund, rules, age, one.asked_at)
@@ -193,7 +193,7 @@ class Resolver(Room[str]):
             settle_delay_seconds=max(
                 settings.settle_delay_seconds, capabilities.lookup_delay_seconds
             ),
-            resend_seconds=capabilities.resend_seconds if is_own else 0,
+            resend_within_seconds=capabilities.resend_within_seconds if is_own else 0,
             in_flight_seconds=max(settings.in_flight_seconds, LEAST_IN_FLIGHT_SECONDS),
             evidence_seconds=capabilities.evidence_seconds,
             resend_wait_seconds=capabilities.resend_wait_seconds,

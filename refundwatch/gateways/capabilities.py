@@ -30,9 +30,9 @@ class Capabilities:
     """What the gateway can and cannot do, as data.
 
     Times are seconds. `key_window_seconds` is the documented life of an idempotency
-    key, 0 where none is documented; `resend_seconds` is how long after the first send
-    it may be used again by a rule of the gateway's own, where our margin would leave
-    less, and never more than the key lives. `lookup_delay_seconds` is how long a
+    key, 0 where none is documented; `resend_within_seconds` is how long after the
+    first send it may be used again by a rule of the gateway's own, where our margin
+    would leave less, never longer than it lives. `lookup_delay_seconds` is how long a
     refund may be missing from a look-up that will show it. `complete_listing` is True
     only where the gateway states that its list is complete and consistent.
     `evidence_seconds` is how long its own message may still prove a refund that a
@@ -80,7 +80,7 @@ class Capabilities:
     resend_wait_seconds: int = 0
     least_units: Mapping[str, int] = field(default_factory=dict)
     most_units: int | None = None
-    resend_seconds: int = 0
+    resend_within_seconds: int = 0
 
     def gateway_units(self, amount_minor: int, currency: str) -> int:
         """Restate ISO minor units in the gateway's own smallest unit, exactly.

@@ -39,7 +39,7 @@ GUARD_SETTING: Final = "duplicate_guard_seconds"
 # --- two protections against repeats ----------------------------------------------
 
 KEY_SECONDS: Final = 60 * 60
-RESEND_SECONDS: Final = 30 * 60
+RESEND_WITHIN_SECONDS: Final = 30 * 60
 """Mollie forgets a key after an hour and advises repeats for 55 minutes at most; half
 of the hour leaves room for a machine that slept between looking and sending."""
 
@@ -57,7 +57,7 @@ CAPABILITIES: Final = Capabilities(
     title="Mollie",
     lookup=Lookup.BY_LISTING,
     key_window_seconds=KEY_SECONDS,
-    resend_seconds=RESEND_SECONDS,
+    resend_within_seconds=RESEND_WITHIN_SECONDS,
     lookup_delay_seconds=60,
     reads_payment=True,
     reads_refund=True,

@@ -60,14 +60,14 @@ HOUR = replace(RULES, key_window_seconds=3600)
 
 
 def test_a_gateways_own_rule_may_leave_more_of_a_short_window() -> None:
-    ruled = replace(HOUR, resend_seconds=1800)
+    ruled = replace(HOUR, resend_within_seconds=1800)
     assert after_absence(UNKNOWN, ruled, 1799, T0 + at(1799)) == ResendSameKey()
     assert after_absence(UNKNOWN, ruled, 1800, T0 + at(1800)) != ResendSameKey()
     assert after_absence(UNKNOWN, HOUR, 10, T0 + at(10)) != ResendSameKey()
 
 
 def test_a_gateways_own_rule_never_shortens_the_window() -> None:
-    ruled = replace(RULES, resend_seconds=1800)
+    ruled = replace(RULES, resend_within_seconds=1800)
     assert after_absence(UNKNOWN, ruled, 3600, T0 + at(3600)) == ResendSameKey()
 
 
