@@ -24,9 +24,7 @@ from aiohttp import web
 from daemon.problems import render
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from multidict import CIMultiDictProxy
+    from collections.abc import Awaitable, Callable, Mapping
 
 SERVER: Final = "refundwatch"
 KEEPALIVE_SECONDS: Final = 15.0
@@ -264,9 +262,10 @@ class GuardedRunner(web.AppRunner):
         return _GuardedServer(self.gate, made, self._handler)
 
 
-def headers_of(given: CIMultiDictProxy[str]) -> dict[str, str]:
+def headers_of(given: Mapping[str, str]) -> dict[str, str]:
     """Give headers by lower-case name; what came in several lines is joined.
 
+    A mapping of aiohttp's gives a name as often as it came.
     While a gateway changes its secret it may sign twice, each in a line of its own.
     """
     headers: dict[str, str] = {}
