@@ -138,7 +138,7 @@ def _check_credentials(
     adapter: Gateway,
 ) -> None:
     where = f"accounts.{account.name}.connections.{connection.name}.credentials"
-    needed = adapter.capabilities.credentials
+    needed = _fitting(connection, adapter)
     for name in needed:
         if name not in connection.credentials:
             raise at_fault(config, f"{where}.{name}", "is missing")
@@ -146,6 +146,14 @@ def _check_credentials(
         if name not in needed:
             message = f"is not known to {account.gateway}"
             raise at_fault(config, f"{where}.{name}", message)
+
+
+def _fitting(connection: ConnectionConfig, adapter: Gateway) -> tuple[str, ...]:
+    """Give the set of credentials that is meant: the one with the most of the given."""
+    declared = adapter.capabilities
+    given = connection.credentials.keys()
+    choices = (declared.credentials, *declared.other_credentials)
+    return max(choices, key=lambda names: len(given & set(names)))
 
 
 def _settings(config: Config, account: AccountConfig) -> dict[str, str]:

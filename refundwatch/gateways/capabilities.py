@@ -46,6 +46,8 @@ class Capabilities:
     one refund in the gateway's unit. `resend_wait_seconds` is 0 where a key protects a
     resend at once; else a resend needs two look-ups that found nothing, so long after
     the last send and so long apart.
+    `other_credentials` are further whole sets that may stand in place of
+    `credentials`: a connection has exactly one of them.
     `limits` are sentences for people about what it cannot do.
     """
 
@@ -81,6 +83,7 @@ class Capabilities:
     least_units: Mapping[str, int] = field(default_factory=dict)
     most_units: int | None = None
     resend_within_seconds: int = 0
+    other_credentials: tuple[tuple[str, ...], ...] = ()
 
     def gateway_units(self, amount_minor: int, currency: str) -> int:
         """Restate ISO minor units in the gateway's own smallest unit, exactly.

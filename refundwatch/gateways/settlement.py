@@ -96,10 +96,12 @@ def csv_rows(
     *,
     delimiter: str = ",",
     encoding: str = "utf-8-sig",
+    fold_case: bool = False,
 ) -> Iterator[tuple[int, Mapping[str, str] | BadLine]]:
     """Give each row of a CSV file by its header's names, with its number in the file.
 
     A row with another number of fields is a `BadLine`; blank lines are passed over.
+    With `fold_case` the names are read as lower case, however they are spelled.
 
     Raises:
         SettlementUnreadable: no header, or one that lacks a required name.
@@ -109,6 +111,8 @@ def csv_rows(
     )
     try:
         header = [name.strip() for name in next(rows, [])]
+        if fold_case:
+            header = [name.lower() for name in header]
         missing = [name for name in required if name not in header]
         if missing:
             message = f"The report has no column {missing[0]!a}."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -20,8 +20,14 @@ if TYPE_CHECKING:
 CASES = cases()
 
 
-def rows(*pieces: bytes, **how: str) -> list[tuple[int, object]]:
+def rows(*pieces: bytes, **how: Any) -> list[tuple[int, object]]:
     return list(csv_rows(pieces, ("id", "amount"), **how))
+
+
+def test_names_are_found_in_any_case_where_a_report_spells_them_freely() -> None:
+    assert rows(b"ID, Amount\n", b"A,1", fold_case=True) == [
+        (2, {"id": "A", "amount": "1"})
+    ]
 
 
 def test_rows_are_given_by_name_with_their_number() -> None:
