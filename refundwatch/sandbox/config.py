@@ -16,6 +16,7 @@ from refundwatch.sandbox.faults import PROFILES, FaultProfile
 from refundwatch.sandbox.settings import (
     AdyenSettings,
     AnyAccount,
+    CybersourceSettings,
     KlarnaSettings,
     PaypalSettings,
     StripeSettings,
@@ -24,6 +25,7 @@ from refundwatch.sandbox.settings import (
 _KINDS: Mapping[str, type[AnyAccount]] = {
     "stripe": StripeSettings,
     "adyen": AdyenSettings,
+    "cybersource": CybersourceSettings,
     "paypal": PaypalSettings,
     "klarna": KlarnaSettings,
 }

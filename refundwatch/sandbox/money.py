@@ -169,6 +169,8 @@ STRIPE = AmountForm(_STRIPE_DIGITS, _STRIPE_STEP)
 ADYEN = AmountForm(_ADYEN_DIGITS, {})
 PAYPAL = AmountForm(_PAYPAL_DIGITS, {})
 KLARNA = AmountForm(_KLARNA_DIGITS, {})
+# Source: gateways/cybersource.md section 7: decimals by ISO 4217 (read 2026-11).
+CYBERSOURCE = AmountForm(_ISO_DIGITS, {})
 
 
 def iso_digits(currency: str) -> int:

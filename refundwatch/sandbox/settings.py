@@ -81,4 +81,37 @@ class KlarnaSettings(AccountSettings):
     key_window_seconds: float = DAY_SECONDS
 
 
-AnyAccount = StripeSettings | AdyenSettings | PaypalSettings | KlarnaSettings
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CybersourceSettings(AccountSettings):
+    """Hold a Cybersource merchant; secrets and keys are Base64.
+
+    ``webhook_signs`` is ``payload`` (as sent), ``compact``, ``decrypted`` or ``body``:
+    official sources differ. With ``encryption_certificate`` (PEM text) notifications
+    are sealed for it. ``index_seconds`` is how far the search lags behind, and with
+    ``bounds_refunds`` at 0 the processor gives back more than was captured.
+    """
+
+    merchant_id: str = "sandbox_merchant"
+    key_id: str = "0b1c5f0e-7d0f-4a38-8f0a-5a7d0c000001"
+    shared_secret: str = field(
+        default="c2FuZGJveC1zaGFyZWQtc2VjcmV0LTAwMDAwMDAwMDE=", repr=False
+    )
+    webhook_id: str = "e339e8b1-d540-4efd-e053-8d588e0a2de5"
+    webhook_key_id: str = "bdc0fe52-091e-b0d6-e053-34b8d30a0504"
+    webhook_key: str = field(
+        default="c2FuZGJveC13ZWJob29rLWtleS0wMDAwMDAwMDAwMDE=", repr=False
+    )
+    webhook_signs: str = "payload"
+    encryption_certificate: str = ""
+    index_seconds: float = 120.0
+    refund_limit_seconds: float = 180 * DAY_SECONDS
+    bounds_refunds: int = 1
+
+
+AnyAccount = (
+    StripeSettings
+    | AdyenSettings
+    | CybersourceSettings
+    | PaypalSettings
+    | KlarnaSettings
+)

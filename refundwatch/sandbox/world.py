@@ -14,6 +14,7 @@ from refundwatch.sandbox.account import LoggedEvent, UnknownSubjectError
 from refundwatch.sandbox.adyen.model import AdyenModel
 from refundwatch.sandbox.books import Payment, Refund
 from refundwatch.sandbox.config import SandboxConfig
+from refundwatch.sandbox.cybersource.model import CybersourceModel
 from refundwatch.sandbox.faults import PROFILES, Dice, FaultProfile
 from refundwatch.sandbox.gateway import GatewayModel
 from refundwatch.sandbox.keys import KeyRecord
@@ -26,6 +27,7 @@ from refundwatch.sandbox.paypal.model import PaypalModel
 from refundwatch.sandbox.settings import (
     AdyenSettings,
     AnyAccount,
+    CybersourceSettings,
     KlarnaSettings,
     StripeSettings,
 )
@@ -55,6 +57,8 @@ class World:
                 return StripeModel(settings, self.ledger, dice)
             case AdyenSettings():
                 return AdyenModel(settings, self.ledger, dice)
+            case CybersourceSettings():
+                return CybersourceModel(settings, self.ledger, dice)
             case KlarnaSettings():
                 return KlarnaModel(settings, self.ledger, dice)
             case _:

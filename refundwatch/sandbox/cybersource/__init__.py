@@ -1,0 +1,1 @@
+"""A look-alike of Cybersource: payments, transaction search, reports, webhooks."""
