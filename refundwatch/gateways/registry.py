@@ -13,6 +13,7 @@ from refundwatch.errors import GatewayUnknown
 from refundwatch.gateways.adyen.adapter import Adyen
 from refundwatch.gateways.authorizenet.adapter import AuthorizeNet
 from refundwatch.gateways.braintree.adapter import Braintree
+from refundwatch.gateways.cybersource.adapter import Cybersource
 from refundwatch.gateways.klarna.adapter import Klarna
 from refundwatch.gateways.paypal.adapter import PayPal
 from refundwatch.gateways.stripe.adapter import Stripe
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _GATEWAYS: Final[Mapping[str, Gateway]] = MappingProxyType(
     {
         "adyen": Adyen(),
+        "cybersource": Cybersource(),
         "klarna": Klarna(),
         "braintree": Braintree(),
         "authorizenet": AuthorizeNet(),

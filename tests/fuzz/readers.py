@@ -57,6 +57,7 @@ from refundwatch.gateways.contract import (
     Unsure,
     Unverifiable,
 )
+from refundwatch.gateways.cybersource.adapter import Cybersource
 from refundwatch.gateways.klarna.adapter import Klarna
 from refundwatch.gateways.paypal import events as paypal_events
 from refundwatch.gateways.paypal.adapter import PayPal
@@ -64,9 +65,11 @@ from refundwatch.gateways.settlement import BadLine, SettlementLine
 from refundwatch.gateways.stripe.adapter import Stripe
 from refundwatch.store.sqlite.queries_paging import Place, read_cursor, write_cursor
 from tests.unit.gateways import (
+    cybersource_making,
     klarna,
     test_adyen_events,
     test_authorizenet_events,
+    test_cybersource_settlement,
     test_klarna_events,
     test_stripe_events,
 )
@@ -168,6 +171,15 @@ def klarna_signed(body: bytes) -> object:
     return done(Klarna().receive(klarna.KLARNA, delivery, secrets, NOW), ())
 
 
+def cybersource_signed(body: bytes) -> object:
+    """Past the signature; whatever it asks for is not known there."""
+    secrets = (cybersource_making.HOOK_SECRET, cybersource_making.private_pem())
+    sent, at = cybersource_making.signed(body), cybersource_making.AT
+    account = cybersource_making.ACCOUNT
+    operation = Cybersource().receive(account, sent, secrets, at)
+    return done(operation, [HttpResponse(404)] * MOST_REQUESTS)
+
+
 def paypal_verified(body: bytes) -> object:
     return Received(paypal_events.read(body))
 
@@ -225,6 +237,12 @@ def settlement_of(gateway: Gateway, account: AccountView) -> Callable[[bytes], o
 
 CLIENT = Credentials({"client_id": "client", "client_secret": "secret"})
 _PARTIES = {
+    "cybersource": (
+        Cybersource(),
+        cybersource_making.ACCOUNT,
+        cybersource_making.ORDER,
+        cybersource_making.REFUND,
+    ),
     "klarna": (Klarna(), klarna.KLARNA, klarna.KLARNA_REFUND, klarna.REFUND_ID),
     "stripe": (Stripe(), STRIPE, STRIPE_REFUND, "re_7"),
     "adyen": (Adyen(), ADYEN, ADYEN_REFUND, "993617894903480A"),
@@ -412,6 +430,23 @@ READERS: tuple[Reader, ...] = (
         (SettlementUnreadable,),
         (json.dumps(klarna.RECORDED["transactions"]["body"]).encode(),),
     ),
+    Reader(
+        "cybersource.webhook",
+        cybersource_signed,
+        (Received, Forged),
+        good=(
+            *vectors("cybersource"),
+            json.dumps({"encData": cybersource_making.sealed(b"{}")}).encode(),
+        ),
+    ),
+    Reader(
+        "cybersource.settlement",
+        settlement_of(Cybersource(), cybersource_making.ACCOUNT),
+        (list,),
+        (SettlementUnreadable,),
+        (json.dumps(test_cybersource_settlement.PAGE).encode(),),
+    ),
+    *of_gateway("cybersource"),
     *of_gateway("klarna"),
     *of_gateway("stripe"),
     *of_gateway("adyen"),
