@@ -15,6 +15,7 @@ from refundwatch.gateways.authorizenet.adapter import AuthorizeNet
 from refundwatch.gateways.braintree.adapter import Braintree
 from refundwatch.gateways.cybersource.adapter import Cybersource
 from refundwatch.gateways.klarna.adapter import Klarna
+from refundwatch.gateways.mollie.adapter import Mollie
 from refundwatch.gateways.paypal.adapter import PayPal
 from refundwatch.gateways.stripe.adapter import Stripe
 
@@ -30,6 +31,7 @@ _GATEWAYS: Final[Mapping[str, Gateway]] = MappingProxyType(
         "klarna": Klarna(),
         "braintree": Braintree(),
         "authorizenet": AuthorizeNet(),
+        "mollie": Mollie(),
         "paypal": PayPal(),
         "stripe": Stripe(),
     }

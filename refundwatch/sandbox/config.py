@@ -18,6 +18,7 @@ from refundwatch.sandbox.settings import (
     AnyAccount,
     CybersourceSettings,
     KlarnaSettings,
+    MollieSettings,
     PaypalSettings,
     StripeSettings,
 )
@@ -28,6 +29,7 @@ _KINDS: Mapping[str, type[AnyAccount]] = {
     "cybersource": CybersourceSettings,
     "paypal": PaypalSettings,
     "klarna": KlarnaSettings,
+    "mollie": MollieSettings,
 }
 _SERVER_KEYS = {"host": str, "seed": int, "time_scale": float, "ca_file": str}
 _ADMIN_KEYS = {"port": int}

@@ -93,7 +93,7 @@ async def _send(session: aiohttp.ClientSession, post: WebhookPost) -> int | None
         async with session.post(
             post.url,
             data=post.body,
-            headers=dict(post.headers),
+            headers=post.headers,
             allow_redirects=False,
         ) as answer:
             await answer.read()

@@ -168,6 +168,8 @@ class AmountForm:
 STRIPE = AmountForm(_STRIPE_DIGITS, _STRIPE_STEP)
 ADYEN = AmountForm(_ADYEN_DIGITS, {})
 PAYPAL = AmountForm(_PAYPAL_DIGITS, {})
+# Source: gateways/mollie.md section 7: the decimals of ISO 4217, without exception.
+MOLLIE = AmountForm(_ISO_DIGITS, {})
 KLARNA = AmountForm(_KLARNA_DIGITS, {})
 # Source: gateways/cybersource.md section 7: decimals by ISO 4217 (read 2026-11).
 CYBERSOURCE = AmountForm(_ISO_DIGITS, {})
@@ -189,10 +191,10 @@ def _rescale(value: int, have: int, want: int) -> int:
     return value // unit
 
 
-def decimal_text(amount_minor: int, currency: str) -> str:
-    """Write ISO minor units as PayPal's decimal text."""
-    value = PAYPAL.to_gateway(amount_minor, currency)
-    digits = PAYPAL.digits_of(currency)
+def decimal_text(amount_minor: int, currency: str, form: AmountForm = PAYPAL) -> str:
+    """Write ISO minor units as the gateway's decimal text."""
+    value = form.to_gateway(amount_minor, currency)
+    digits = form.digits_of(currency)
     if not digits:
         return str(value)
     sign, magnitude = ("-", -value) if value < 0 else ("", value)
@@ -208,18 +210,18 @@ def decimal_places(text: str) -> int:
     return len(_parts(text)[2])
 
 
-def decimal_minor(text: str, currency: str) -> int:
-    """Read PayPal's decimal text as ISO minor units.
+def decimal_minor(text: str, currency: str, form: AmountForm = PAYPAL) -> int:
+    """Read the gateway's decimal text as ISO minor units.
 
     Raises: AmountRefusedError when it is no number or needs more decimals.
     """
     sign, whole, part = _parts(text)
-    digits = PAYPAL.digits_of(currency)
+    digits = form.digits_of(currency)
     if len(part) > digits:
         message = f"{text} has more than {digits} decimals"
         raise AmountRefusedError(message)
     value = int((whole or "0") + part.ljust(digits, "0"))
-    return PAYPAL.from_gateway(-value if sign else value, currency)
+    return form.from_gateway(-value if sign else value, currency)
 
 
 def _parts(text: str) -> tuple[str, str, str]:

@@ -108,10 +108,29 @@ class CybersourceSettings(AccountSettings):
     bounds_refunds: int = 1
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MollieSettings(AccountSettings):
+    """Hold a Mollie profile, called by its key or by its organization's token.
+
+    ``webhooks`` names what is sent: ``signed`` events, or ``simple`` ones without a
+    snapshot, and ``classic`` forms that only name a payment. Several secrets: a
+    rotation under way. Until a batch takes it, a refund can be cancelled.
+    """
+
+    api_key: str = field(default="test_sandbox", repr=False)
+    access_token: str = field(default="access_sandbox", repr=False)
+    webhooks: tuple[str, ...] = ("signed", "classic")
+    webhook_secrets: tuple[str, ...] = field(default=("mollie_sandbox",), repr=False)
+    batch_seconds: float = 2.0
+    guard_seconds: float = 3_600.0
+    key_window_seconds: float = 3_600.0
+
+
 AnyAccount = (
     StripeSettings
     | AdyenSettings
     | CybersourceSettings
     | PaypalSettings
     | KlarnaSettings
+    | MollieSettings
 )

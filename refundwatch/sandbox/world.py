@@ -21,6 +21,7 @@ from refundwatch.sandbox.keys import KeyRecord
 from refundwatch.sandbox.klarna.model import KlarnaModel
 from refundwatch.sandbox.ledger import Ledger, LedgerRow
 from refundwatch.sandbox.model import Effect
+from refundwatch.sandbox.mollie.model import MollieModel
 from refundwatch.sandbox.outbox import Entry
 from refundwatch.sandbox.paypal.certificates import WebhookSigner
 from refundwatch.sandbox.paypal.model import PaypalModel
@@ -29,6 +30,7 @@ from refundwatch.sandbox.settings import (
     AnyAccount,
     CybersourceSettings,
     KlarnaSettings,
+    MollieSettings,
     StripeSettings,
 )
 from refundwatch.sandbox.stripe.model import StripeModel
@@ -61,6 +63,8 @@ class World:
                 return CybersourceModel(settings, self.ledger, dice)
             case KlarnaSettings():
                 return KlarnaModel(settings, self.ledger, dice)
+            case MollieSettings():
+                return MollieModel(settings, self.ledger, dice)
             case _:
                 return PaypalModel(settings, self.ledger, dice, self.signer)
 
