@@ -67,10 +67,12 @@ from refundwatch.store.sqlite.queries_paging import Place, read_cursor, write_cu
 from tests.unit.gateways import (
     cybersource_making,
     klarna,
+    mollie_hand,
     test_adyen_events,
     test_authorizenet_events,
     test_cybersource_settlement,
     test_klarna_events,
+    test_mollie_settlement,
     test_stripe_events,
 )
 from tests.unit.gateways.anet import ANET, KNOWN
@@ -164,6 +166,23 @@ def resigned(item: Any) -> str:
         return "none"
 
 
+def mollie_signed(body: bytes) -> object:
+    headers = {"x-mollie-signature": mollie_hand.signature(body)}
+    delivery, secrets = RawDelivery(headers, body), (mollie_hand.SECRET,)
+    return done(
+        mollie_hand.GATEWAY.receive(mollie_hand.MOLLIE, delivery, secrets, NOW), ()
+    )
+
+
+def mollie_named(body: bytes) -> object:
+    """What bears no signature, and the payment that it makes us read."""
+    read = HttpResponse(200, {}, json.dumps(mollie_hand.payment()).encode())
+    return done(
+        mollie_hand.GATEWAY.receive(mollie_hand.MOLLIE, RawDelivery({}, body), (), NOW),
+        (read,),
+    )
+
+
 def klarna_signed(body: bytes) -> object:
     headers = {"klarna-signature": test_klarna_events.signature(body)}
     delivery = RawDelivery(headers, body)
@@ -244,6 +263,12 @@ _PARTIES = {
         cybersource_making.REFUND,
     ),
     "klarna": (Klarna(), klarna.KLARNA, klarna.KLARNA_REFUND, klarna.REFUND_ID),
+    "mollie": (
+        mollie_hand.GATEWAY,
+        mollie_hand.MOLLIE,
+        mollie_hand.MOLLIE_REFUND,
+        mollie_hand.REFUND_ID,
+    ),
     "stripe": (Stripe(), STRIPE, STRIPE_REFUND, "re_7"),
     "adyen": (Adyen(), ADYEN, ADYEN_REFUND, "993617894903480A"),
     "authorizenet": (AuthorizeNet(), ANET, KNOWN, "60190000123"),
@@ -422,6 +447,23 @@ READERS: tuple[Reader, ...] = (
         tuple(answer[1:] for answer in answers("authorizenet")),
     ),
     Reader("paypal.webhook", paypal_verified, (Received,), good=vectors("paypal")),
+    Reader("mollie.webhook", mollie_signed, (Received, Forged), good=vectors("mollie")),
+    Reader(
+        "mollie.named",
+        mollie_named,
+        (Received, Forged, Unverifiable),
+        good=(b"id=tr_rw0001wxyz", b"id=ord_abcd1234"),
+    ),
+    Reader(
+        "mollie.settlement",
+        settlement_of(mollie_hand.GATEWAY, mollie_hand.MOLLIE),
+        (list,),
+        (SettlementUnreadable,),
+        (
+            json.dumps(test_mollie_settlement.BOOKINGS).encode(),
+            json.dumps(test_mollie_settlement.SETTLED).encode(),
+        ),
+    ),
     Reader("klarna.webhook", klarna_signed, (Received, Forged), good=vectors("klarna")),
     Reader(
         "klarna.settlement",
@@ -448,6 +490,7 @@ READERS: tuple[Reader, ...] = (
     ),
     *of_gateway("cybersource"),
     *of_gateway("klarna"),
+    *of_gateway("mollie"),
     *of_gateway("stripe"),
     *of_gateway("adyen"),
     *of_gateway("authorizenet"),
