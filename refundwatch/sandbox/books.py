@@ -9,7 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 # No gateway holds money for a refund in one of these, whosever word it is.
-DEAD_STATUSES = frozenset({"failed", "canceled", "rejected", "FAILED", "CANCELLED"})
+DEAD_STATUSES = frozenset({"failed", "canceled", "rejected", "FAILED", "CANCELLED"}) | {
+    "PROCESSOR_DECLINED",
+    "SETTLEMENT_DECLINED",
+    "VOIDED",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from refundwatch.sandbox.faults import PROFILES, FaultProfile
 from refundwatch.sandbox.settings import (
     AdyenSettings,
     AnyAccount,
+    BraintreeSettings,
     CybersourceSettings,
     KlarnaSettings,
     MollieSettings,
@@ -27,6 +28,7 @@ _KINDS: Mapping[str, type[AnyAccount]] = {
     "stripe": StripeSettings,
     "adyen": AdyenSettings,
     "cybersource": CybersourceSettings,
+    "braintree": BraintreeSettings,
     "paypal": PaypalSettings,
     "klarna": KlarnaSettings,
     "mollie": MollieSettings,

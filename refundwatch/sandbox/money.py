@@ -165,11 +165,15 @@ class AmountForm:
         return _rescale(value, self.digits_of(currency), iso_digits(currency))
 
 
+# Source: gateways/braintree.md section 7: none, two or three decimals, as ISO has.
+_BRAINTREE_DIGITS = {code: n for code, n in _ISO_DIGITS.items() if n in (0, 3)}
+
 STRIPE = AmountForm(_STRIPE_DIGITS, _STRIPE_STEP)
 ADYEN = AmountForm(_ADYEN_DIGITS, {})
 PAYPAL = AmountForm(_PAYPAL_DIGITS, {})
 # Source: gateways/mollie.md section 7: the decimals of ISO 4217, without exception.
 MOLLIE = AmountForm(_ISO_DIGITS, {})
+BRAINTREE = AmountForm(_BRAINTREE_DIGITS, {})
 KLARNA = AmountForm(_KLARNA_DIGITS, {})
 # Source: gateways/cybersource.md section 7: decimals by ISO 4217 (read 2026-11).
 CYBERSOURCE = AmountForm(_ISO_DIGITS, {})

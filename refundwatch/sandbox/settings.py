@@ -126,6 +126,27 @@ class MollieSettings(AccountSettings):
     key_window_seconds: float = 3_600.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BraintreeSettings(AccountSettings):
+    """Hold a Braintree gateway account; a key pair is written ``public:private``.
+
+    Any pair opens the API, and every pair signs webhooks: a rotation under way. A sale
+    is submitted for settlement, settles after ``sale_settles_seconds``, of which in the
+    last ``hidden_seconds`` it can no longer be voided, and shows ``SETTLING`` for
+    ``settling_seconds``. ``request_keys`` 0: the account may not use apiRequestKey.
+    """
+
+    key_pairs: tuple[str, ...] = field(
+        default=("sandbox_public:sandbox_private",), repr=False
+    )
+    merchant_account_id: str = "sandbox"
+    sale_settles_seconds: float = 0.0
+    settling_seconds: float = 0.0
+    hidden_seconds: float = 0.0
+    request_keys: int = 1
+    key_window_seconds: float = 30 * DAY_SECONDS
+
+
 AnyAccount = (
     StripeSettings
     | AdyenSettings
@@ -133,4 +154,5 @@ AnyAccount = (
     | PaypalSettings
     | KlarnaSettings
     | MollieSettings
+    | BraintreeSettings
 )

@@ -13,6 +13,7 @@ from refundwatch.sandbox import snapshot
 from refundwatch.sandbox.account import LoggedEvent, UnknownSubjectError
 from refundwatch.sandbox.adyen.model import AdyenModel
 from refundwatch.sandbox.books import Payment, Refund
+from refundwatch.sandbox.braintree.model import BraintreeModel
 from refundwatch.sandbox.config import SandboxConfig
 from refundwatch.sandbox.cybersource.model import CybersourceModel
 from refundwatch.sandbox.faults import PROFILES, Dice, FaultProfile
@@ -28,6 +29,7 @@ from refundwatch.sandbox.paypal.model import PaypalModel
 from refundwatch.sandbox.settings import (
     AdyenSettings,
     AnyAccount,
+    BraintreeSettings,
     CybersourceSettings,
     KlarnaSettings,
     MollieSettings,
@@ -57,6 +59,8 @@ class World:
         match settings:
             case StripeSettings():
                 return StripeModel(settings, self.ledger, dice)
+            case BraintreeSettings():
+                return BraintreeModel(settings, self.ledger, dice)
             case AdyenSettings():
                 return AdyenModel(settings, self.ledger, dice)
             case CybersourceSettings():

@@ -1,0 +1,1 @@
+"""The look-alike of Braintree: GraphQL and signed XML webhooks."""
