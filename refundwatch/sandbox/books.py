@@ -13,6 +13,10 @@ DEAD_STATUSES = frozenset({"failed", "canceled", "rejected", "FAILED", "CANCELLE
     "PROCESSOR_DECLINED",
     "SETTLEMENT_DECLINED",
     "VOIDED",
+    "declined",
+    "generalError",
+    "returnedItem",
+    "voided",
 }
 
 

@@ -16,6 +16,7 @@ from refundwatch.sandbox.faults import PROFILES, FaultProfile
 from refundwatch.sandbox.settings import (
     AdyenSettings,
     AnyAccount,
+    AuthorizenetSettings,
     BraintreeSettings,
     CybersourceSettings,
     KlarnaSettings,
@@ -29,6 +30,7 @@ _KINDS: Mapping[str, type[AnyAccount]] = {
     "adyen": AdyenSettings,
     "cybersource": CybersourceSettings,
     "braintree": BraintreeSettings,
+    "authorizenet": AuthorizenetSettings,
     "paypal": PaypalSettings,
     "klarna": KlarnaSettings,
     "mollie": MollieSettings,

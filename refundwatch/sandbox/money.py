@@ -174,6 +174,8 @@ PAYPAL = AmountForm(_PAYPAL_DIGITS, {})
 # Source: gateways/mollie.md section 7: the decimals of ISO 4217, without exception.
 MOLLIE = AmountForm(_ISO_DIGITS, {})
 BRAINTREE = AmountForm(_BRAINTREE_DIGITS, {})
+# Source: gateways/authorizenet.md section 7: two decimals are always written.
+AUTHORIZENET = AmountForm({}, {})
 KLARNA = AmountForm(_KLARNA_DIGITS, {})
 # Source: gateways/cybersource.md section 7: decimals by ISO 4217 (read 2026-11).
 CYBERSOURCE = AmountForm(_ISO_DIGITS, {})

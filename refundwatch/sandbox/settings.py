@@ -147,9 +147,30 @@ class BraintreeSettings(AccountSettings):
     key_window_seconds: float = 30 * DAY_SECONDS
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizenetSettings(AccountSettings):
+    """Hold an Authorize.Net account of one currency; the first signature key signs.
+
+    A batch closes every ``batch_seconds``, which is a day at the gateway: it settles
+    the refunds before it. A sale is settled ``sale_settles_seconds`` after it was made;
+    until then it can only be voided, and 0 means that it was settled long ago, in no
+    batch that is listed. ``reporting`` 0: the Transaction Details API is switched off.
+    """
+
+    api_login_id: str = "sandboxLogin"
+    transaction_key: str = field(default="sandboxKey000001", repr=False)
+    signature_keys: tuple[str, ...] = field(default=("A1" * 64,), repr=False)
+    currency: str = "USD"
+    batch_seconds: float = 300.0
+    sale_settles_seconds: float = 0.0
+    refund_limit_seconds: float = 180 * DAY_SECONDS
+    reporting: int = 1
+
+
 AnyAccount = (
     StripeSettings
     | AdyenSettings
+    | AuthorizenetSettings
     | CybersourceSettings
     | PaypalSettings
     | KlarnaSettings

@@ -12,6 +12,7 @@ from typing import Any
 from refundwatch.sandbox import snapshot
 from refundwatch.sandbox.account import LoggedEvent, UnknownSubjectError
 from refundwatch.sandbox.adyen.model import AdyenModel
+from refundwatch.sandbox.authorizenet.model import AuthorizenetModel
 from refundwatch.sandbox.books import Payment, Refund
 from refundwatch.sandbox.braintree.model import BraintreeModel
 from refundwatch.sandbox.config import SandboxConfig
@@ -29,6 +30,7 @@ from refundwatch.sandbox.paypal.model import PaypalModel
 from refundwatch.sandbox.settings import (
     AdyenSettings,
     AnyAccount,
+    AuthorizenetSettings,
     BraintreeSettings,
     CybersourceSettings,
     KlarnaSettings,
@@ -65,6 +67,8 @@ class World:
                 return AdyenModel(settings, self.ledger, dice)
             case CybersourceSettings():
                 return CybersourceModel(settings, self.ledger, dice)
+            case AuthorizenetSettings():
+                return AuthorizenetModel(settings, self.ledger, dice)
             case KlarnaSettings():
                 return KlarnaModel(settings, self.ledger, dice)
             case MollieSettings():
