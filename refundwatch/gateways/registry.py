@@ -17,6 +17,7 @@ from refundwatch.gateways.cybersource.adapter import Cybersource
 from refundwatch.gateways.klarna.adapter import Klarna
 from refundwatch.gateways.mollie.adapter import Mollie
 from refundwatch.gateways.paypal.adapter import PayPal
+from refundwatch.gateways.razorpay.adapter import Razorpay
 from refundwatch.gateways.stripe.adapter import Stripe
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ _GATEWAYS: Final[Mapping[str, Gateway]] = MappingProxyType(
         "authorizenet": AuthorizeNet(),
         "mollie": Mollie(),
         "paypal": PayPal(),
+        "razorpay": Razorpay(),
         "stripe": Stripe(),
     }
 )

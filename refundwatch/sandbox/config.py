@@ -22,6 +22,7 @@ from refundwatch.sandbox.settings import (
     KlarnaSettings,
     MollieSettings,
     PaypalSettings,
+    RazorpaySettings,
     StripeSettings,
 )
 
@@ -33,6 +34,7 @@ _KINDS: Mapping[str, type[AnyAccount]] = {
     "authorizenet": AuthorizenetSettings,
     "paypal": PaypalSettings,
     "klarna": KlarnaSettings,
+    "razorpay": RazorpaySettings,
     "mollie": MollieSettings,
 }
 _SERVER_KEYS = {"host": str, "seed": int, "time_scale": float, "ca_file": str}

@@ -124,6 +124,10 @@ _PAYPAL_DIGITS = dict.fromkeys(("HUF", "JPY", "TWD"), 0)
 # Source: gateways/klarna.md section 7: two decimals in every market of Klarna's.
 _KLARNA_DIGITS: dict[str, int] = {}
 
+# Source: gateways/razorpay.md section 7: ISO's decimals, the third of them zero.
+_RAZORPAY_DIGITS = dict(_ISO_DIGITS)
+_RAZORPAY_STEP = {code: 10 for code, digits in _ISO_DIGITS.items() if digits == 3}  # noqa: PLR2004
+
 _DECIMAL = re.compile(r"^(-?)(\d*)(?:\.(\d+))?$", re.ASCII)
 
 
@@ -177,6 +181,7 @@ BRAINTREE = AmountForm(_BRAINTREE_DIGITS, {})
 # Source: gateways/authorizenet.md section 7: two decimals are always written.
 AUTHORIZENET = AmountForm({}, {})
 KLARNA = AmountForm(_KLARNA_DIGITS, {})
+RAZORPAY = AmountForm(_RAZORPAY_DIGITS, _RAZORPAY_STEP)
 # Source: gateways/cybersource.md section 7: decimals by ISO 4217 (read 2026-11).
 CYBERSOURCE = AmountForm(_ISO_DIGITS, {})
 

@@ -167,6 +167,24 @@ class AuthorizenetSettings(AccountSettings):
     reporting: int = 1
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RazorpaySettings(AccountSettings):
+    """Hold a Razorpay merchant.
+
+    Several webhook secrets: the first signs, retries keep the last, as after a change.
+    ``receipt_guard`` says what a used receipt brings about: ``refuse``, ``return`` (the
+    earlier refund) or ``none``. ``address_allowed`` is 0 or 1.
+    """
+
+    key_id: str = "rzp_test_sandbox"
+    key_secret: str = field(default="sandbox-secret", repr=False)
+    account_id: str = "acc_SANDBOX0000001"
+    webhook_secrets: tuple[str, ...] = field(default=("rzp_sandbox",), repr=False)
+    receipt_guard: str = "refuse"
+    address_allowed: int = 1
+    key_window_seconds: float = DAY_SECONDS
+
+
 AnyAccount = (
     StripeSettings
     | AdyenSettings
@@ -174,6 +192,7 @@ AnyAccount = (
     | CybersourceSettings
     | PaypalSettings
     | KlarnaSettings
+    | RazorpaySettings
     | MollieSettings
     | BraintreeSettings
 )

@@ -27,6 +27,7 @@ from refundwatch.sandbox.mollie.model import MollieModel
 from refundwatch.sandbox.outbox import Entry
 from refundwatch.sandbox.paypal.certificates import WebhookSigner
 from refundwatch.sandbox.paypal.model import PaypalModel
+from refundwatch.sandbox.razorpay.model import RazorpayModel
 from refundwatch.sandbox.settings import (
     AdyenSettings,
     AnyAccount,
@@ -35,6 +36,7 @@ from refundwatch.sandbox.settings import (
     CybersourceSettings,
     KlarnaSettings,
     MollieSettings,
+    RazorpaySettings,
     StripeSettings,
 )
 from refundwatch.sandbox.stripe.model import StripeModel
@@ -71,6 +73,8 @@ class World:
                 return AuthorizenetModel(settings, self.ledger, dice)
             case KlarnaSettings():
                 return KlarnaModel(settings, self.ledger, dice)
+            case RazorpaySettings():
+                return RazorpayModel(settings, self.ledger, dice)
             case MollieSettings():
                 return MollieModel(settings, self.ledger, dice)
             case _:

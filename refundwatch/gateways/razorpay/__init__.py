@@ -1,0 +1,1 @@
+"""Razorpay: JSON over HTTP Basic, refunds found by their receipt, signed webhooks."""
