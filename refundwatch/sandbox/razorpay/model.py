@@ -261,7 +261,7 @@ class RazorpayModel(RazorpayLife):
                 return None
 
     def _broken(self) -> Refusal:
-        """Break down here, at the bank, or at the bank under the status of a refusal."""
+        """Break down here or at the bank, there also under the status of a refusal."""
         status, code = self.dice.rng.choice(
             (
                 (500, "SERVER_ERROR"),
