@@ -61,17 +61,20 @@ from refundwatch.gateways.cybersource.adapter import Cybersource
 from refundwatch.gateways.klarna.adapter import Klarna
 from refundwatch.gateways.paypal import events as paypal_events
 from refundwatch.gateways.paypal.adapter import PayPal
+from refundwatch.gateways.razorpay.adapter import Razorpay
 from refundwatch.gateways.settlement import BadLine, SettlementLine
 from refundwatch.gateways.stripe.adapter import Stripe
 from refundwatch.store.sqlite.queries_paging import Place, read_cursor, write_cursor
 from tests.unit.gateways import (
     cybersource_making,
     klarna,
+    razorpay,
     mollie_hand,
     test_adyen_events,
     test_authorizenet_events,
     test_cybersource_settlement,
     test_klarna_events,
+    test_razorpay_events,
     test_mollie_settlement,
     test_stripe_events,
 )
@@ -199,6 +202,13 @@ def cybersource_signed(body: bytes) -> object:
     return done(operation, [HttpResponse(404)] * MOST_REQUESTS)
 
 
+def razorpay_signed(body: bytes) -> object:
+    headers = {"x-razorpay-signature": test_razorpay_events.signature(body)}
+    delivery = RawDelivery(headers, body)
+    secrets = (test_razorpay_events.SECRET,)
+    return done(Razorpay().receive(razorpay.RAZORPAY, delivery, secrets, NOW), ())
+
+
 def paypal_verified(body: bytes) -> object:
     return Received(paypal_events.read(body))
 
@@ -263,6 +273,12 @@ _PARTIES = {
         cybersource_making.REFUND,
     ),
     "klarna": (Klarna(), klarna.KLARNA, klarna.KLARNA_REFUND, klarna.REFUND_ID),
+    "razorpay": (
+        Razorpay(),
+        razorpay.RAZORPAY,
+        razorpay.RAZORPAY_REFUND,
+        razorpay.REFUND_ID,
+    ),
     "mollie": (
         mollie_hand.GATEWAY,
         mollie_hand.MOLLIE,
@@ -490,6 +506,20 @@ READERS: tuple[Reader, ...] = (
     ),
     *of_gateway("cybersource"),
     *of_gateway("klarna"),
+    Reader(
+        "razorpay.webhook",
+        razorpay_signed,
+        (Received, Forged),
+        good=vectors("razorpay"),
+    ),
+    Reader(
+        "razorpay.settlement",
+        settlement_of(Razorpay(), razorpay.RAZORPAY),
+        (list,),
+        (SettlementUnreadable,),
+        (json.dumps(razorpay.RECORDED["settled"]["body"]).encode(),),
+    ),
+    *of_gateway("razorpay"),
     *of_gateway("mollie"),
     *of_gateway("stripe"),
     *of_gateway("adyen"),
