@@ -68,14 +68,14 @@ from refundwatch.store.sqlite.queries_paging import Place, read_cursor, write_cu
 from tests.unit.gateways import (
     cybersource_making,
     klarna,
-    razorpay,
     mollie_hand,
+    razorpay,
     test_adyen_events,
     test_authorizenet_events,
     test_cybersource_settlement,
     test_klarna_events,
-    test_razorpay_events,
     test_mollie_settlement,
+    test_razorpay_events,
     test_stripe_events,
 )
 from tests.unit.gateways.anet import ANET, KNOWN
