@@ -1,7 +1,8 @@
-"""The public listener: `POST /webhooks/{account}` and nothing else.
+"""The public listener: `/webhooks/{account}` and nothing else.
 
-Invariant: 2xx is answered only after the delivery is durable; a stranger learns
-nothing, and changes nothing.
+Invariant: a POST is answered 2xx only after the delivery is durable; a GET stores
+nothing, and is answered where the account's gateway checks an address that way. A
+stranger learns nothing else, and changes nothing.
 """
 
 from __future__ import annotations
@@ -33,7 +34,16 @@ def build_webhooks(
         reception = await receptionist.receive(request.match_info["account"], raw)
         return web.Response(status=reception.status, body=reception.body)
 
+    async def greet(request: web.Request) -> web.Response:
+        await read_body(request, gate, body_limit_bytes)
+        query = {name: request.query[name] for name in request.query}
+        answer = receptionist.greet(request.match_info["account"], query)
+        if answer is None:
+            return web.Response(status=404)
+        return web.Response(body=answer, content_type="text/plain")
+
     app.router.add_post("/webhooks/{account}", receive)
+    app.router.add_get("/webhooks/{account}", greet, allow_head=False)
     return app
 
 

@@ -126,6 +126,17 @@ class Receptionist:
         except Exception as error:  # noqa: BLE001 - the gateway must send it again
             return self._failed(path.account.name, error)
 
+    def greet(self, account: str, query: Mapping[str, str]) -> bytes | None:
+        """Answer a gateway's check of the address; None where there is no answer."""
+        paths = self._at.paths.of_account(account)
+        if not paths:
+            return None
+        secrets = self._at.paths.webhook_secrets(account)
+        answer = paths[0].gateway.greet(paths[0].account, query, secrets)
+        if answer is not None:
+            self._at.log.event("webhook_greeted", account=account)
+        return answer
+
     async def _stored(self, stored: StoreDelivery) -> int:
         self._at.door.waiting += 1
         try:

@@ -184,9 +184,10 @@ async def test_unknown_account_is_not_found(daemon: Living) -> None:
     assert kept(daemon) == before
 
 
-async def test_only_posts_to_webhooks_are_answered(daemon: Living) -> None:
+async def test_only_deliveries_and_greetings_are_answered(daemon: Living) -> None:
     for method, path, status in (
-        ("GET", "/webhooks/stripe-uk", 405),
+        ("GET", "/webhooks/stripe-uk", 404),
+        ("HEAD", "/webhooks/stripe-uk", 405),
         ("PUT", "/webhooks/stripe-uk", 405),
         ("POST", "/webhooks", 404),
         ("POST", "/webhooks/stripe-uk/more", 404),

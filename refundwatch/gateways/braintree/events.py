@@ -93,7 +93,8 @@ def verdict(delivery: RawDelivery, secrets: Sequence[str]) -> Verdict:
     if form is None:
         return Forged("form_malformed")
     signature, payload = form
-    if not _BASE64.fullmatch(payload):
+    if not _BASE64.fullmatch(payload) or _CHALLENGE.fullmatch(payload):
+        # Whoever sends a challenge has our signature of it: it is no notification.
         return Forged("payload_malformed")
     if not _holds(signature, payload, pairs):
         return Forged("signature_mismatch")

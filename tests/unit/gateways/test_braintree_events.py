@@ -168,6 +168,15 @@ def test_a_challenge_is_answered_with_the_first_pair() -> None:
     assert GATEWAY.greet(BRAINTREE, query, ("unusable",)) is None
 
 
+def test_an_answered_challenge_signs_no_delivery() -> None:
+    """Anybody may have a challenge answered: it must not sign what is stored."""
+    challenge = SIGNED["challenge"]["challenge"]
+    answered = GATEWAY.greet(BRAINTREE, {"bt_challenge": challenge}, (PAIR,))
+    assert answered is not None
+    form = {"bt_signature": answered.decode(), "bt_payload": challenge}
+    assert verdict(urlencode(form).encode()) == Forged("payload_malformed")
+
+
 @pytest.mark.parametrize(
     "challenge",
     [
