@@ -111,6 +111,9 @@ def understood(call: CallRecord, result: object) -> CallRecord:
         case Absent():
             # A look-up that answers "not there" by 404 was answered well.
             return replace(call, outcome="ok")
+        case PaymentUnreadable(reason=reason, missing=True) if call.outcome == "ok":
+            # Some gateways say with a good status that they know no such payment.
+            return replace(call, outcome="refused", error=_short(reason))
         case PaymentUnreadable(reason=reason) | Unverifiable(reason=reason):
             return _doubted(call, reason)
         case ProbeResult(failure=str(reason)):

@@ -20,7 +20,13 @@ from refundwatch.flow.exchange import Silent
 from refundwatch.flow.lanes import Share
 from refundwatch.flow.loops import Room
 from refundwatch.flow.pace import RETRY_CAP_SECONDS
-from refundwatch.flow.strangers import PAID, bear_out, is_proven, must_be_read
+from refundwatch.flow.strangers import (
+    PAID,
+    awaits_its_end,
+    bear_out,
+    is_proven,
+    must_be_read,
+)
 from refundwatch.gateways.contract import (
     Absent,
     EventKind,
@@ -211,15 +217,17 @@ class Inbox(Room[int]):
         """Book what moved, after asking whether it did where the item is no proof."""
         paid = job.item.word in PAID
         path = next(iter(self.at.paths.of_account(job.account)), None)
-        if must_be_read(job.item, path):
+        accepted = awaits_its_end(job.item, path)
+        if accepted or must_be_read(job.item, path):
             borne_out = await self._borne_out(job, path)
             if borne_out is None and not last:
                 again = timedelta(seconds=RETRY_CAP_SECONDS)
                 await self._postpone(job, "unmatched", self.at.clock.now() + again)
                 return
-            if not borne_out:
+            if not borne_out and not accepted:
                 await self._unconfirmed(job, _subject(job))
                 return
+            paid = bool(borne_out) if accepted else paid
         if not paid:
             await self._alarm_unmatched(job)
         await self._close(job, "unmatched", external=paid)

@@ -42,10 +42,27 @@ def must_be_read(item: DeliveryItem, path: ConnectionPath | None) -> bool:
     return item.word in PAID | CAME_BACK and not is_proven(item, path)
 
 
+def awaits_its_end(item: DeliveryItem, path: ConnectionPath | None) -> bool:
+    """Tell whether the item says "accepted" where only a read says what came of it."""
+    told = item.evidence
+    return (
+        item.word is Word.PENDING
+        and item.hint
+        and told is not None
+        and told.amount_minor is not None
+        and path is not None
+        and path.gateway.capabilities.polls_pending
+    )
+
+
 async def bear_out(
     exchanges: Exchanges, path: ConnectionPath, item: DeliveryItem
 ) -> Borne:
-    """Read the refund that an item names, and compare what it says."""
+    """Read the refund that an item names, and compare what it says.
+
+    An item that says "accepted" is borne out by its success, and by nothing yet while
+    the refund is still on its way.
+    """
     told = item.evidence
     if told is None or told.gateway_reference is None:
         return Borne(out=False)
@@ -66,6 +83,9 @@ async def bear_out(
     ran = await exchanges.ask(path, read)
     if not isinstance(ran.result, Found):
         return Borne(out=None, calls=ran.calls)
+    on_its_way = any(one.word is Word.PENDING for one in ran.result.matches)
+    if item.word is Word.PENDING and on_its_way:
+        return Borne(out=None, calls=ran.calls)
     return Borne(any(_same(one, item) for one in ran.result.matches), ran.calls)
 
 
@@ -82,4 +102,6 @@ def _same(heard: Heard, item: DeliveryItem) -> bool:
 
 
 def _same_word(said: Word, told: Word | None) -> bool:
+    if told is Word.PENDING:
+        return said in PAID
     return any(said in kind and told in kind for kind in (PAID, CAME_BACK))
