@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from refundwatch.flow.cancel import Canceller
     from refundwatch.flow.intake import Intake
     from refundwatch.flow.ports import Clock, Log
     from refundwatch.store.contract import Policy, Store
@@ -47,6 +48,7 @@ class Hub:
     policy: Policy
     store: Store
     intake: Intake
+    canceller: Canceller
     clock: Clock
     log: Log
     started_at: datetime

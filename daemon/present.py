@@ -15,6 +15,7 @@ from refundwatch.domain.decision import Verdict, request_sha256
 from refundwatch.domain.money import exponent
 from refundwatch.domain.policy import Denial, Permission, may, may_approve, may_resolve
 from refundwatch.domain.refund import OPERATOR_WORDS, UNSENT, RefundState
+from refundwatch.gateways.registry import NAMES, gateway
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -234,6 +235,8 @@ def _denial(
     states: frozenset[RefundState],
 ) -> str | None:
     it = row.summary.refund
+    if action == "cancel" and it.state is S.PENDING and _is_taken_back(row):
+        states = states | {S.PENDING}
     if it.state not in states:
         return f"It is: {OPERATOR_WORDS[it.state]}."
     if action == "edit" and it.attempts:
@@ -248,6 +251,13 @@ def _denial(
     else:
         denied = may(principal, permission)
     return None if denied is None else denied.sentence
+
+
+def _is_taken_back(row: c.RefundDetail) -> bool:
+    """Tell whether the gateway can be asked to cancel what it accepted."""
+    name = row.summary.gateway
+    named = row.summary.refund.gateway_reference is not None
+    return named and name in NAMES and gateway(name).capabilities.cancels_refund
 
 
 def _said(row: c.RefundDetail, verdict: Verdict) -> frozenset[str]:

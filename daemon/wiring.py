@@ -132,6 +132,7 @@ async def wired(config: Config, clock: Clock, log: Log) -> AsyncIterator[Wired]:
             policy=policy,
             store=store,
             intake=house.intake,
+            canceller=house.canceller,
             clock=clock,
             log=log,
             started_at=clock.now(),

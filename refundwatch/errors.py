@@ -42,6 +42,18 @@ class StateConflict(RefundwatchError):
         super().__init__(f"Refund {refund_id} is {state}: cannot {action}.")
 
 
+class NotCancelled(RefundwatchError):
+    """The gateway was asked to cancel, and did not say that it did."""
+
+    code = "refund.not_cancelled"
+    http_status = 409
+    exit_code = 4
+
+    def __init__(self, refund_id: str, why: str) -> None:
+        """Name the refund, and say why it is not cancelled."""
+        super().__init__(f"Refund {refund_id} is not cancelled: {why}.")
+
+
 class RequestConflict(RefundwatchError):
     """A request id came again with another body."""
 

@@ -124,6 +124,13 @@ class Proposal:
                     {**common, "reason_code": self.reason_code}
                 )
 
+    @property
+    def effect(self) -> str:
+        """Say what follows from a yes."""
+        if self.action == "cancel" and self.refund.state == "pending":
+            return "The gateway is asked to cancel it. Only its word ends the refund."
+        return EFFECTS[self.action]
+
     def lines(self) -> list[tuple[str, str]]:
         """Give every part that is sent, and whom it concerns, as label and text."""
         it = self.refund

@@ -99,6 +99,9 @@ def deciding(verdict: Verdict, body_kind: type[m.DecisionBody]) -> RouteHandler:
         refund_reason_code: str | None = None
         resolution: Resolution | None = None
         evidence: Mapping[str, str] = {}
+        at_gateway = verdict is Verdict.CANCEL and call.hub.canceller.offers(
+            row.summary.refund
+        )
         if isinstance(body, m.EditBody):
             amount_minor = body.amount_minor
             refund_reason_code = body.refund_reason_code
@@ -119,8 +122,11 @@ def deciding(verdict: Verdict, body_kind: type[m.DecisionBody]) -> RouteHandler:
                 refund_reason_code=refund_reason_code,
                 resolution=resolution,
                 evidence=evidence,
+                at_gateway=at_gateway,
             )
         )
+        if at_gateway:
+            await call.hub.canceller.ask(decided.refund)
         after = await _detail(call, decided.refund.id)
         return Answer(
             m.DecidedView(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 WORK: Final = "refundwatch.commands.refund_work"
 WATCH: Final = "refundwatch.commands.watch:watch"
 PLAIN_DECISIONS: Final = {
-    "cancel": "Withdraw a refund before it is sent",
+    "cancel": "Withdraw a refund, or ask its gateway to",
     "hold": "Stop a refund before it is sent",
     "release": "Lift a hold",
 }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from refundwatch.flow.attempt import Attempts
 from refundwatch.flow.calendar import Calendar, standard_jobs
+from refundwatch.flow.cancel import Canceller
 from refundwatch.flow.confirm import Receptionist
 from refundwatch.flow.dispatch import Dispatcher
 from refundwatch.flow.equipment import Equipment
@@ -42,6 +43,7 @@ class House:
     poller: Poller
     receptionist: Receptionist
     inbox: Inbox
+    canceller: Canceller
     prober: Prober
     calendar: Calendar
 
@@ -101,6 +103,7 @@ def build_house(
         poller=Poller(equipment),
         receptionist=Receptionist(equipment),
         inbox=Inbox(equipment),
+        canceller=Canceller(equipment),
         prober=prober,
         calendar=Calendar(equipment, {**jobs, **(more_jobs or {})}),
     )

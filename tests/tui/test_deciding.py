@@ -9,6 +9,7 @@ from textual.events import Key
 from refundwatch.api import models as m
 from tests.tui.conftest import LARGE, opened
 from tests.tui.hub import START, Hub, amount, refund
+from tui.proposal import Proposal
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.dialog import Dialog
 from tui.screens.form import FormScreen
@@ -242,6 +243,14 @@ async def test_look_up_is_the_quick_action_of_an_unknown() -> None:
         await desk.press("tab", "enter")
         await desk.until(lambda: hub.bodies, "sent")
         assert hub.bodies == [("lookup", "rf_00000001", {})]
+
+
+def test_cancelling_what_was_accepted_promises_only_that_it_is_asked() -> None:
+    def effect(state: m.StateName) -> str:
+        return Proposal("cancel", refund(1, state), "machine:returns").effect
+
+    assert "never be sent" in effect("queued")
+    assert "Only its word ends" in effect("pending")
 
 
 async def test_reasons_why_not_stand_beside_the_actions(hub: Hub) -> None:

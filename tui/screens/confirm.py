@@ -13,7 +13,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Button, Input, Static
 
 from tui import format as f
-from tui.proposal import EFFECTS, TITLES, YES, Proposal
+from tui.proposal import TITLES, YES, Proposal
 from tui.screens.dialog import Dialog
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class ConfirmScreen(Dialog[Proposal | None]):
             yield Static(Text(TITLES[it.action] + "?"), id="dialog-title")
             with VerticalScroll(id="dialog-facts", can_focus=False):
                 yield Static(self._facts())
-            yield Static(Text(EFFECTS[it.action]), id="dialog-effect")
+            yield Static(Text(it.effect), id="dialog-effect")
             yield Static(id="dialog-warning")
             yield Input(id="dialog-amount", compact=True, disabled=True)
             with Horizontal(id="dialog-buttons"):

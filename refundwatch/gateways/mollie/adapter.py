@@ -10,12 +10,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from refundwatch.domain.refund import Evidence, Word
 from refundwatch.errors import InvariantBroken, MalformedResponse
 from refundwatch.gateways import reading
 from refundwatch.gateways.adapter import Adapter
 from refundwatch.gateways.contract import (
     Absent,
     Found,
+    Heard,
     LookupFailed,
     NotProcessed,
     PaymentUnreadable,
@@ -231,8 +233,9 @@ def _read_refund(
 def _find(instruction: RefundInstruction, refund_id: str) -> Operation[LookupResult]:
     """Look among the payment's refunds for one that cannot be read by itself.
 
-    A cancelled refund disappears, but one that was just made may not be readable yet,
-    so its absence is no proof that it was cancelled.
+    A cancelled refund disappears, but one that was just made may not be readable yet.
+    So absence is no proof that it was cancelled; where time says that it cannot be
+    late, people decide.
     """
     whole = yield from listing.read_whole("read_refund", instruction, "poll")
     if isinstance(whole, LookupFailed):
@@ -242,7 +245,22 @@ def _find(instruction: RefundInstruction, refund_id: str) -> Operation[LookupRes
         for one in whole.refunds
         if one.heard.evidence.gateway_reference == refund_id
     )
+    if not matches and _cannot_be_late(instruction):
+        evidence = Evidence(
+            source="poll",
+            raw_status=facts.GONE,
+            gateway_reference=refund_id,
+            payment_reference=instruction.payment_reference,
+        )
+        return Found((Heard(Word.UNSEEN, evidence),))
     return Found(matches) if matches else Absent()
+
+
+def _cannot_be_late(instruction: RefundInstruction) -> bool:
+    asked_at, accepted_at = instruction.asked_at, instruction.accepted_at
+    if asked_at is None or accepted_at is None:
+        return False
+    return (asked_at - accepted_at).total_seconds() > facts.GONE_SECONDS
 
 
 def _read_payment(

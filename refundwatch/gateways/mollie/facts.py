@@ -105,6 +105,11 @@ NOT_CAPTURED: Final = frozenset(
     {"open", "pending", "authorized", "canceled", "expired", "failed"}
 )
 
+GONE: Final = "gone"
+GONE_SECONDS: Final = 3 * 60 * 60
+"""An accepted refund that no read shows after this is not late: it was cancelled, or
+something is wrong. Mollie sends what can still be cancelled after two hours."""
+
 # --- events -----------------------------------------------------------------------
 
 REFUND_EVENTS: Final = "refund."

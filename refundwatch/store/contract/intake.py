@@ -193,7 +193,9 @@ class DecideRefund(Command["Decided"]):
     fit the row the decision is refused. An approval must name both. A resolution
     needs a second, different person who says the same; until then the refund stays in
     review. An edit changes `amount_minor` and the refund's own `refund_reason_code`,
-    where given; `reason_code` says why anybody decided.
+    where given; `reason_code` says why anybody decided. A cancellation `at_gateway`
+    only records that a person asks for it: the refund is pending, and stays so until
+    its gateway says otherwise.
 
     Raises:
         RefundUnknown, StaleRevision, StateConflict, DecisionDenied: nothing stored.
@@ -212,6 +214,7 @@ class DecideRefund(Command["Decided"]):
     refund_reason_code: str | None = None
     resolution: Resolution | None = None
     evidence: Mapping[str, str] = field(default_factory=dict)
+    at_gateway: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,7 +158,19 @@ def _refuse(tx: Transaction, case: Case) -> Decided:
 
 
 def _cancel(tx: Transaction, case: Case) -> Decided:
+    if case.command.at_gateway:
+        return _ask_to_cancel(tx, case)
     return _move(tx, case, ev.Cancelled())
+
+
+def _ask_to_cancel(tx: Transaction, case: Case) -> Decided:
+    """Record that somebody asks; the refund ends by its gateway's word alone."""
+    refund, at = case.refund, case.command.at
+    if refund.state is not S.PENDING:
+        raise StateConflict(refund.id, refund.state, "be cancelled at its gateway")
+    kind = "refund:cancel:asked"
+    tx.append_to_refund(at, kind, case.actor, refund.id, record(tx, case))
+    return Decided(refund, 0)
 
 
 def _hold(tx: Transaction, case: Case) -> Decided:

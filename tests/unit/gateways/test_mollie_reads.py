@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,7 +15,7 @@ from refundwatch.gateways.contract import (
     PaymentUnreadable,
 )
 from refundwatch.gateways.mollie import facts
-from tests.unit.gateways.driving import answer, drive, result_of
+from tests.unit.gateways.driving import NOW, answer, drive, result_of
 from tests.unit.gateways.mollie_hand import (
     GATEWAY,
     GOOD,
@@ -140,6 +141,18 @@ def test_a_refund_that_is_gone_is_looked_for_in_the_list() -> None:
     assert nowhere == Absent()
     unread = result_of(GATEWAY.read_refund(KNOWN), error(404), error(500))
     assert unread == LookupFailed("http_500")
+
+
+def test_a_refund_that_is_gone_for_hours_goes_to_people() -> None:
+    def polled(seconds: int) -> Any:
+        asked_at = NOW + timedelta(seconds=seconds)
+        one = replace(KNOWN, accepted_at=NOW, asked_at=asked_at)
+        return result_of(GATEWAY.read_refund(one), error(404), listed(refund(1)))
+
+    assert polled(facts.GONE_SECONDS) == Absent()
+    (gone,) = polled(facts.GONE_SECONDS + 1).matches
+    assert (gone.word, gone.evidence.raw_status) == (Word.UNSEEN, "gone")
+    assert gone.evidence.gateway_reference == REFUND_ID
 
 
 def test_a_refund_that_mollie_did_not_name_is_not_read() -> None:
