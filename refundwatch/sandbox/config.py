@@ -18,6 +18,7 @@ from refundwatch.sandbox.settings import (
     AnyAccount,
     AuthorizenetSettings,
     BraintreeSettings,
+    CheckoutSettings,
     CybersourceSettings,
     KlarnaSettings,
     MollieSettings,
@@ -36,6 +37,7 @@ _KINDS: Mapping[str, type[AnyAccount]] = {
     "klarna": KlarnaSettings,
     "razorpay": RazorpaySettings,
     "mollie": MollieSettings,
+    "checkout": CheckoutSettings,
 }
 _SERVER_KEYS = {"host": str, "seed": int, "time_scale": float, "ca_file": str}
 _ADMIN_KEYS = {"port": int}

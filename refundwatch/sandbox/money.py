@@ -127,6 +127,33 @@ _KLARNA_DIGITS: dict[str, int] = {}
 # Source: gateways/razorpay.md section 7: ISO's decimals, the third of them zero.
 _RAZORPAY_DIGITS = dict(_ISO_DIGITS)
 _RAZORPAY_STEP = {code: 10 for code, digits in _ISO_DIGITS.items() if digits == 3}  # noqa: PLR2004
+_CHECKOUT_THREE = ["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"]
+
+# Source: gateways/checkout.md section 7 (Checkout.com "Format the amount value", read
+# 2026-11).
+_CHECKOUT_DIGITS = {
+    **dict.fromkeys(
+        [
+            "BIF",
+            "DJF",
+            "GNF",
+            "ISK",
+            "JPY",
+            "KMF",
+            "KRW",
+            "PYG",
+            "RWF",
+            "UGX",
+            "VND",
+            "VUV",
+            "XAF",
+            "XOF",
+            "XPF",
+        ],
+        0,
+    ),
+    **dict.fromkeys(_CHECKOUT_THREE, 3),
+}
 
 _DECIMAL = re.compile(r"^(-?)(\d*)(?:\.(\d+))?$", re.ASCII)
 
@@ -184,6 +211,7 @@ KLARNA = AmountForm(_KLARNA_DIGITS, {})
 RAZORPAY = AmountForm(_RAZORPAY_DIGITS, _RAZORPAY_STEP)
 # Source: gateways/cybersource.md section 7: decimals by ISO 4217 (read 2026-11).
 CYBERSOURCE = AmountForm(_ISO_DIGITS, {})
+CHECKOUT = AmountForm(_CHECKOUT_DIGITS, dict.fromkeys(_CHECKOUT_THREE, 10))
 
 
 def iso_digits(currency: str) -> int:

@@ -185,6 +185,22 @@ class RazorpaySettings(AccountSettings):
     key_window_seconds: float = DAY_SECONDS
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckoutSettings(AccountSettings):
+    """Hold a Checkout.com account: a secret key, and an access key for tokens.
+
+    The first signature key signs. ``webhook_authorization`` is sent as it is, if set.
+    """
+
+    secret_key: str = field(default="sk_sbox_sandboxsandboxsandboxsandbo", repr=False)
+    access_key_id: str = "ack_sandbox"
+    access_key_secret: str = field(default="sandbox-secret", repr=False)
+    signature_keys: tuple[str, ...] = field(default=("cko-sandbox-key",), repr=False)
+    webhook_authorization: str = field(default="", repr=False)
+    token_seconds: int = 3_600
+    key_window_seconds: float = DAY_SECONDS
+
+
 AnyAccount = (
     StripeSettings
     | AdyenSettings
@@ -195,4 +211,5 @@ AnyAccount = (
     | RazorpaySettings
     | MollieSettings
     | BraintreeSettings
+    | CheckoutSettings
 )

@@ -15,6 +15,7 @@ from refundwatch.sandbox.adyen.model import AdyenModel
 from refundwatch.sandbox.authorizenet.model import AuthorizenetModel
 from refundwatch.sandbox.books import Payment, Refund
 from refundwatch.sandbox.braintree.model import BraintreeModel
+from refundwatch.sandbox.checkout.model import CheckoutModel
 from refundwatch.sandbox.config import SandboxConfig
 from refundwatch.sandbox.cybersource.model import CybersourceModel
 from refundwatch.sandbox.faults import PROFILES, Dice, FaultProfile
@@ -33,6 +34,7 @@ from refundwatch.sandbox.settings import (
     AnyAccount,
     AuthorizenetSettings,
     BraintreeSettings,
+    CheckoutSettings,
     CybersourceSettings,
     KlarnaSettings,
     MollieSettings,
@@ -42,6 +44,8 @@ from refundwatch.sandbox.settings import (
 from refundwatch.sandbox.stripe.model import StripeModel
 
 VERSION = 1
+
+_WITH_TOKENS = (PaypalModel, CheckoutModel)
 
 
 class World:
@@ -77,6 +81,8 @@ class World:
                 return RazorpayModel(settings, self.ledger, dice)
             case MollieSettings():
                 return MollieModel(settings, self.ledger, dice)
+            case CheckoutSettings():
+                return CheckoutModel(settings, self.ledger, dice)
             case _:
                 return PaypalModel(settings, self.ledger, dice, self.signer)
 
@@ -218,7 +224,7 @@ def _dump_model(model: GatewayModel) -> dict[str, Any]:
         "events": snapshot.encode(list(model.events.values())),
         "effects": snapshot.encode(model.effects),
         "last_number": model.last_number,
-        "tokens": dict(model.tokens) if isinstance(model, PaypalModel) else {},
+        "tokens": dict(model.tokens) if isinstance(model, _WITH_TOKENS) else {},
     }
 
 
@@ -241,6 +247,6 @@ def _load_model(model: GatewayModel, part: Mapping[str, Any]) -> None:
     # A list in heap order stays one.
     model.effects[:] = [snapshot.decode(Effect, item) for item in part["effects"]]
     model.last_number = part["last_number"]
-    if isinstance(model, PaypalModel):
+    if isinstance(model, _WITH_TOKENS):
         model.tokens.clear()
         model.tokens.update(part["tokens"])

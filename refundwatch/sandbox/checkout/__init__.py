@@ -1,0 +1,1 @@
+"""A look-alike of Checkout.com, current API."""
