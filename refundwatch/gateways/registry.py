@@ -13,6 +13,7 @@ from refundwatch.errors import GatewayUnknown
 from refundwatch.gateways.adyen.adapter import Adyen
 from refundwatch.gateways.authorizenet.adapter import AuthorizeNet
 from refundwatch.gateways.braintree.adapter import Braintree
+from refundwatch.gateways.checkout.adapter import Checkout
 from refundwatch.gateways.cybersource.adapter import Cybersource
 from refundwatch.gateways.klarna.adapter import Klarna
 from refundwatch.gateways.mollie.adapter import Mollie
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _GATEWAYS: Final[Mapping[str, Gateway]] = MappingProxyType(
     {
         "adyen": Adyen(),
+        "checkout": Checkout(),
         "cybersource": Cybersource(),
         "klarna": Klarna(),
         "braintree": Braintree(),

@@ -37,6 +37,7 @@ from refundwatch.errors import (
 from refundwatch.gateways import reading
 from refundwatch.gateways.adyen.adapter import Adyen
 from refundwatch.gateways.authorizenet.adapter import AuthorizeNet
+from refundwatch.gateways.checkout.adapter import Checkout
 from refundwatch.gateways.contract import (
     Absent,
     Credentials,
@@ -66,12 +67,15 @@ from refundwatch.gateways.settlement import BadLine, SettlementLine
 from refundwatch.gateways.stripe.adapter import Stripe
 from refundwatch.store.sqlite.queries_paging import Place, read_cursor, write_cursor
 from tests.unit.gateways import (
+    checkout,
     cybersource_making,
     klarna,
     mollie_hand,
     razorpay,
     test_adyen_events,
     test_authorizenet_events,
+    test_checkout_events,
+    test_checkout_settlement,
     test_cybersource_settlement,
     test_klarna_events,
     test_mollie_settlement,
@@ -186,6 +190,12 @@ def mollie_named(body: bytes) -> object:
     )
 
 
+def checkout_signed(body: bytes) -> object:
+    headers = {"cko-signature": test_checkout_events.signed(body)}
+    delivery, secrets = RawDelivery(headers, body), (test_checkout_events.SECRET,)
+    return done(Checkout().receive(checkout.CHECKOUT, delivery, secrets, NOW), ())
+
+
 def klarna_signed(body: bytes) -> object:
     headers = {"klarna-signature": test_klarna_events.signature(body)}
     delivery = RawDelivery(headers, body)
@@ -264,8 +274,21 @@ def settlement_of(gateway: Gateway, account: AccountView) -> Callable[[bytes], o
     return read
 
 
-CLIENT = Credentials({"client_id": "client", "client_secret": "secret"})
+CLIENT = Credentials(
+    {
+        "client_id": "client",
+        "client_secret": "secret",
+        "access_key_id": "client",
+        "access_key_secret": "secret",
+    }
+)
 _PARTIES = {
+    "checkout": (
+        Checkout(),
+        checkout.CHECKOUT,
+        checkout.CHECKOUT_REFUND,
+        checkout.ACTION_ID,
+    ),
     "cybersource": (
         Cybersource(),
         cybersource_making.ACCOUNT,
@@ -480,6 +503,19 @@ READERS: tuple[Reader, ...] = (
             json.dumps(test_mollie_settlement.SETTLED).encode(),
         ),
     ),
+    Reader(
+        "checkout.webhook",
+        checkout_signed,
+        (Received,),
+        good=vectors("checkout"),
+    ),
+    Reader(
+        "checkout.settlement",
+        settlement_of(Checkout(), checkout.CHECKOUT),
+        (list,),
+        (SettlementUnreadable,),
+        ((test_checkout_settlement.HEADER + test_checkout_settlement.SAMPLE).encode(),),
+    ),
     Reader("klarna.webhook", klarna_signed, (Received, Forged), good=vectors("klarna")),
     Reader(
         "klarna.settlement",
@@ -504,6 +540,7 @@ READERS: tuple[Reader, ...] = (
         (SettlementUnreadable,),
         (json.dumps(test_cybersource_settlement.PAGE).encode(),),
     ),
+    *of_gateway("checkout"),
     *of_gateway("cybersource"),
     *of_gateway("klarna"),
     Reader(
