@@ -73,8 +73,10 @@ class DeliveryWorker:
     async def _sleep(self, now: float) -> None:
         due_at = self._world.next_due()
         wait = None if due_at is None else max(0.0, due_at - now)
+        # `wait_for` loses a cancellation that comes together with the change.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), wait)
+            async with asyncio.timeout(wait):
+                await self._changed.wait()
 
     async def _deliver(
         self, session: aiohttp.ClientSession, model: GatewayModel, post: WebhookPost

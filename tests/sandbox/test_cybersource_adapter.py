@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from daemon.transport import AiohttpTransport
 from refundwatch.domain.idempotency import derive_key
 from refundwatch.domain.refund import Word
+from refundwatch.flow.exchange import drive
+from refundwatch.flow.ports import ConnectionPath
 from refundwatch.gateways import contract
+from refundwatch.gateways.cybersource.adapter import Cybersource
 from refundwatch.gateways.settlement import LineKind, SettlementLine
+from refundwatch.sandbox.config import SandboxConfig
+from refundwatch.sandbox.running import running_sandbox
 from tests.sandbox.cybersource import (
     ACCOUNT,
     CAPTURE,
     CHECK,
+    CREDENTIALS,
+    PLAIN,
     SALE,
     SIGNING,
     Merchant,
@@ -256,3 +265,33 @@ def test_in_a_storm_each_lost_order_is_found_again(seed: int) -> None:
         found = merchant.run(merchant.adapter.look_up(told))
         is_found = isinstance(found, contract.Found)
         assert is_found is (told.merchant_reference in taken)
+
+
+@pytest.mark.parametrize("way", ["jwt", "http_signature"])
+async def test_what_is_signed_is_what_the_wire_carries(way: str) -> None:
+    """The host, above all: a library that wrote another would be refused."""
+    config = SandboxConfig(accounts=(replace(PLAIN, webhook_url=""),))
+    transport = AiohttpTransport()
+    await transport.open()
+    try:
+        async with running_sandbox(config) as box:
+            box.add_payment("cybersource", CAPTURE, 5_000, "USD")
+            endpoint = box.base_url("cybersource")
+            settings = {**ACCOUNT.settings, "authentication": way}
+            account = replace(ACCOUNT, endpoint=endpoint, settings=settings)
+            gateway = Cybersource()
+            path = ConnectionPath("c/main", account, gateway, endpoint, 5, 5, 1)
+
+            async def send(request: contract.HttpRequest) -> contract.HttpResponse:
+                now = datetime.fromtimestamp(box.clock.now(), UTC)
+                sent = gateway.authorize(request, CREDENTIALS, now)
+                return await transport.exchange(path, sent, 5)
+
+            told = instruction(account=account)
+            heard = await drive(gateway.refund(told), send)
+            assert isinstance(heard, contract.Heard), heard
+            assert heard.word is Word.PENDING
+            probe = await drive(gateway.probe(account), send)
+            assert probe.failure is None
+    finally:
+        await transport.close()

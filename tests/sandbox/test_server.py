@@ -8,7 +8,8 @@ import json
 import aiohttp
 import pytest
 
-from tests.sandbox.hands import CAPTURE, PI
+from refundwatch.sandbox.running import running_sandbox
+from tests.sandbox.hands import CAPTURE, PI, config
 from tests.sandbox.live import AUTH, Live, live_sandbox
 
 
@@ -162,3 +163,12 @@ async def test_query_and_path_reach_the_model() -> None:
         async with live.http.get(url, params=params, headers=AUTH) as answer:
             found = await answer.json()
         assert found["latest_charge"]["object"] == "charge"
+
+
+async def test_a_change_at_the_very_end_does_not_keep_it_running() -> None:
+    async with asyncio.timeout(10), running_sandbox(config()) as box:
+        later = box.clock.now() + 3_600
+        box.world.model("stripe").schedule(later, "settles", "re_1")
+        box.worker.wake()
+        await asyncio.sleep(0.05)
+        box.worker.wake()
