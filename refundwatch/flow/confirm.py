@@ -173,9 +173,10 @@ class Receptionist:
         )
         if isinstance(ran.result, Silent):
             return Unverifiable(ran.result.reason)
-        if isinstance(ran.result, Received):
+        if isinstance(ran.result, Received) and ran.result.events:
             # Who sends a delivery chooses what is fetched for it: only one that holds
-            # may say how well the connection works, or a stranger could pause it.
+            # and says something may tell how well the connection works, or a stranger
+            # could pause it, and fill the store.
             await self._at.exchanges.note(ran.calls)
         return ran.result
 

@@ -176,7 +176,7 @@ def test_what_the_balance_books_is_read_as_settled() -> None:
     assert {line.gateway_reference for line in lines} == {refund_id}
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_in_a_storm_no_answer_is_read_against_the_truth(seed: int) -> None:
     meeting = Meeting(
         "hostile", seed=seed, settings={"guard_seconds": 60.0}, wrong_amount=0.05
@@ -184,10 +184,12 @@ def test_in_a_storm_no_answer_is_read_against_the_truth(seed: int) -> None:
     meeting.account = replace(
         meeting.account, settings={"duplicate_guard_seconds": "60"}
     )
-    meeting.add("tr_storm00001", 100_000_000)
+    for number in range(10):
+        meeting.add(f"tr_storm0000{number}", 100_000_000)
     posts = []
-    for number in range(150):
-        facts = {"payment_reference": "tr_storm00001", "amount_minor": 100 + number}
+    for number in range(100):
+        payment = f"tr_storm0000{number % 10}"
+        facts = {"payment_reference": payment, "amount_minor": 100 + number}
         reference = f"rw-{number:06d}"
         try:
             outcome = meeting.order(number, **facts)

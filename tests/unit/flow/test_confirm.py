@@ -312,7 +312,8 @@ def test_what_is_not_signed_makes_us_read_a_few_things_at_once() -> None:
 
         assert statuses == {200: MOST_READING, 503: 9 * MOST_READING}
         assert max(bank.most_open.values()) == MOST_READING
-        assert equipment.store.of(StoreDelivery) == []
+        # Nothing was told, so nothing is kept: not even that somebody asked.
+        assert equipment.store.commands == []
         # What was turned away comes again, and finds a place.
         assert (await room.receive("toy-eu", delivery([ITEM]))).status == 200
 

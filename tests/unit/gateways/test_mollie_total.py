@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refundwatch.errors import SettlementUnreadable
@@ -55,6 +55,7 @@ def responses(*goods: Any) -> st.SearchStrategy[HttpResponse]:
     return st.builds(HttpResponse, STATUSES, HEADERS, bodies(*goods))
 
 
+@settings(max_examples=40)
 @given(responses(GOOD, *ERRORS))
 def test_any_answer_to_an_order_gives_an_outcome_its_status_allows(
     response: HttpResponse,
@@ -78,6 +79,7 @@ def test_any_answer_to_an_order_gives_an_outcome_its_status_allows(
             raise AssertionError(outcome)
 
 
+@settings(max_examples=40)
 @given(responses(page(), page(GOOD)), responses(GOOD, *ERRORS))
 def test_before_an_order_any_answer_gives_an_outcome(
     first: HttpResponse, second: HttpResponse
@@ -91,7 +93,10 @@ def test_before_an_order_any_answer_gives_an_outcome(
         assert first.status == 200
 
 
-@given(st.lists(responses(page(refund(1), refund(2, "rw-000001"))), min_size=1))
+@settings(max_examples=40)
+@given(
+    st.lists(responses(page(refund(1), refund(2, "rw-000001"))), min_size=1, max_size=2)
+)
 def test_any_answers_to_a_look_up_give_a_result(answers: list[HttpResponse]) -> None:
     result = result_of(GATEWAY.look_up(MOLLIE_REFUND), *answers, *[STOP] * 2)
     assert isinstance(result, Found | Absent | LookupFailed)
@@ -102,6 +107,7 @@ def test_any_answers_to_a_look_up_give_a_result(answers: list[HttpResponse]) -> 
             assert match.evidence.merchant_reference == "rw-000001"
 
 
+@settings(max_examples=40)
 @given(responses(GOOD, *ERRORS), responses(page(GOOD)))
 def test_any_answer_to_a_read_gives_that_refund_or_none(
     first: HttpResponse, second: HttpResponse
@@ -113,6 +119,7 @@ def test_any_answer_to_a_read_gives_that_refund_or_none(
         assert names == {REFUND_ID}
 
 
+@settings(max_examples=40)
 @given(responses(GOOD, *ERRORS), responses(GOOD), responses(page(GOOD)))
 def test_any_answer_to_a_cancellation_gives_an_outcome(
     first: HttpResponse, second: HttpResponse, third: HttpResponse
@@ -123,6 +130,7 @@ def test_any_answer_to_a_cancellation_gives_an_outcome(
     )
 
 
+@settings(max_examples=40)
 @given(responses(payment()))
 def test_any_answer_about_a_payment_gives_amounts_or_none(
     response: HttpResponse,
@@ -137,6 +145,7 @@ def test_any_answer_about_a_payment_gives_amounts_or_none(
             raise AssertionError(result)
 
 
+@settings(max_examples=40)
 @given(responses({"resource": "profile"}))
 def test_any_answer_to_a_probe_gives_a_result(response: HttpResponse) -> None:
     result = result_of(GATEWAY.probe(MOLLIE), response)
@@ -144,6 +153,7 @@ def test_any_answer_to_a_probe_gives_a_result(response: HttpResponse) -> None:
     assert result.failure is not None or response.status == 200
 
 
+@settings(max_examples=40)
 @given(bodies(EVENT) | st.builds(lambda value: json.dumps(value).encode(), VALUES))
 def test_any_signed_body_gives_a_verdict(body: bytes) -> None:
     arrived = delivery(body, x_mollie_signature=signature(body))
@@ -151,6 +161,7 @@ def test_any_signed_body_gives_a_verdict(body: bytes) -> None:
     assert isinstance(verdict, Received) or verdict == Forged("mode")
 
 
+@settings(max_examples=40)
 @given(st.text(max_size=120), st.binary(max_size=120))
 def test_any_wrong_signature_is_forged(header: str, body: bytes) -> None:
     arrived = delivery(body, x_mollie_signature=header)
@@ -158,6 +169,7 @@ def test_any_wrong_signature_is_forged(header: str, body: bytes) -> None:
     assert isinstance(verdict, Forged)
 
 
+@settings(max_examples=40)
 @given(
     st.sampled_from([f"id={PAYMENT}".encode()]) | st.binary(max_size=80),
     responses(payment() | {"_embedded": {"refunds": [GOOD]}}),
@@ -173,6 +185,7 @@ def test_any_unsigned_body_and_any_payment_give_a_verdict(
         assert response.status == 200
 
 
+@settings(max_examples=40)
 @given(bodies(BOOKINGS, SETTLED))
 def test_any_settlement_page_gives_lines_or_is_refused(body: bytes) -> None:
     try:
