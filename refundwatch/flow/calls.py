@@ -111,15 +111,24 @@ def understood(call: CallRecord, result: object) -> CallRecord:
         case Absent():
             # A look-up that answers "not there" by 404 was answered well.
             return replace(call, outcome="ok")
-        case PaymentUnreadable(reason=reason, missing=True) if call.outcome == "ok":
-            # Some gateways say with a good status that they know no such payment.
-            return replace(call, outcome="refused", error=_short(reason))
-        case PaymentUnreadable(reason=reason) | Unverifiable(reason=reason):
+        case PaymentUnreadable():
+            return _unreadable(call, result)
+        case Unverifiable(reason=reason):
             return _doubted(call, reason)
         case ProbeResult(failure=str(reason)):
             return _doubted(call, reason)
         case _:
             return call
+
+
+def _unreadable(call: CallRecord, result: PaymentUnreadable) -> CallRecord:
+    """Judge a payment that was not read: a whole answer that says less is none bad."""
+    if result.untold_in is not None:
+        return call
+    if result.missing and call.outcome == "ok":
+        # Some gateways say with a good status that they know no such payment.
+        return replace(call, outcome="refused", error=_short(result.reason))
+    return _doubted(call, result.reason)
 
 
 def denied(result: object) -> bool:

@@ -376,7 +376,23 @@ class Inbox(Room[int]):
             return
         if behind:
             await self._alarm_behind(letter.refund)
-        await self._apply(letter, last, call)
+        await self._apply(letter, self._completed(letter, last), call)
+
+    def _completed(self, letter: _Letter, read: GatewayWord) -> GatewayWord:
+        """Add the amount that a proven item states where the read states none."""
+        told = letter.own.evidence if letter.own is not None else None
+        if told is None or told.amount_minor is None:
+            return read
+        path = self.at.lanes.of_refund(letter.refund)
+        if read.evidence.amount_minor is not None or not is_proven(
+            letter.job.item, path
+        ):
+            return read
+        currency = read.evidence.currency or told.currency
+        whole = replace(
+            read.evidence, amount_minor=told.amount_minor, currency=currency
+        )
+        return replace(read, evidence=whole)
 
     async def _tell(
         self, refund: Refund, event: GatewayWord, call: CallRecord | None

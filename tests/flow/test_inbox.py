@@ -11,7 +11,7 @@ import pytest
 
 from refundwatch.domain.idempotency import merchant_reference
 from refundwatch.domain.refund import RefundState
-from refundwatch.gateways.contract import EventKind, Lookup
+from refundwatch.gateways.contract import EventKind, Found, Lookup
 from tests.flow.fakes import a_path, settings
 from tests.flow.simloop import START
 from tests.flow.toy import TOY, Act, Bank, Executed, Toy, delivery
@@ -19,6 +19,11 @@ from tests.flow.world import HOUR, World, in_world
 
 if TYPE_CHECKING:
     from refundwatch.domain.refund import Refund
+    from refundwatch.gateways.contract import (
+        LookupResult,
+        Operation,
+        RefundInstruction,
+    )
 
 S = RefundState
 
@@ -513,3 +518,30 @@ def test_deliveries_of_a_slow_gateway_do_not_delay_those_of_another() -> None:
         paths=(slow, quick),
         flow=settings(inbox_concurrency=4),
     )
+
+
+def test_amount_that_a_read_leaves_out_is_taken_from_the_signed_event() -> None:
+    class Sparing(Toy):
+        """Its look-ups say where a refund stands, and not of how much."""
+
+        def look_up(self, instruction: RefundInstruction) -> Operation[LookupResult]:
+            found = yield from super().look_up(instruction)
+            assert isinstance(found, Found)
+            (heard,) = found.matches
+            bare = replace(heard.evidence, amount_minor=None)
+            return Found((replace(heard, evidence=bare),))
+
+    gateway = Sparing(replace(TOY, reads_refund=False))
+
+    async def main(world: World) -> None:
+        refund = await world.send()
+        made = world.bank.executed[0]
+        made.status, made.amount = "succeeded", 499
+        await world.hear(world.bank.webhook(made, "e1", hint=True))
+        await world.settle(10)
+
+        after = await world.row(refund)
+        assert (after.state, after.review_reason) == (S.REVIEW, "amount_mismatch")
+
+    paths = (a_path(gateway=gateway),)
+    in_world(main, bank=Bank(acts=[Act.PENDING]), paths=paths, quiet=False)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from refundwatch.flow.calls import understood
-from refundwatch.gateways.contract import PaymentUnreadable
+from refundwatch.gateways.contract import NotShown, PaymentUnreadable
 from refundwatch.store.contract import CallRecord
 from tests.unit.gateways.driving import NOW
 
@@ -40,3 +40,13 @@ def test_payment_that_a_gateway_does_not_know_says_nothing_against_it(
     judged = understood(replace(CALL, outcome=outcome), result)
     assert judged.outcome == expected
     assert judged.error is not None
+
+
+@pytest.mark.parametrize(
+    "result",
+    [PaymentUnreadable("captured_not_told", untold_in="GBP"), NotShown()],
+)
+def test_a_whole_answer_that_tells_less_says_nothing_against_a_gateway(
+    result: PaymentUnreadable | NotShown,
+) -> None:
+    assert understood(CALL, result) == CALL

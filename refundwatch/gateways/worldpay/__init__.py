@@ -1,0 +1,1 @@
+"""Worldpay's payment gateway (WPG): XML orders, one inquiry, unsigned notifications."""
