@@ -20,6 +20,7 @@ from refundwatch.gateways.mollie.adapter import Mollie
 from refundwatch.gateways.paypal.adapter import PayPal
 from refundwatch.gateways.razorpay.adapter import Razorpay
 from refundwatch.gateways.stripe.adapter import Stripe
+from refundwatch.gateways.worldpay.adapter import Worldpay
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +39,7 @@ _GATEWAYS: Final[Mapping[str, Gateway]] = MappingProxyType(
         "paypal": PayPal(),
         "razorpay": Razorpay(),
         "stripe": Stripe(),
+        "worldpay": Worldpay(),
     }
 )
 

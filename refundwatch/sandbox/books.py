@@ -17,6 +17,8 @@ DEAD_STATUSES = frozenset({"failed", "canceled", "rejected", "FAILED", "CANCELLE
     "generalError",
     "returnedItem",
     "voided",
+    "REFUND_EXPIRED",
+    "REFUND_FAILED",
 }
 
 

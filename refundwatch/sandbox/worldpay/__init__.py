@@ -1,0 +1,1 @@
+"""The look-alike of Worldpay's XML gateway and its order notifications."""
