@@ -76,9 +76,18 @@ class Account(ABC):
             times.append(self.effects[0].at)
         return min((at for at in times if at is not None), default=None)
 
-    def webhook_answered(self, post_id: int, status: int | None, now: float) -> None:
-        """Take the end of a delivery; ``status`` is None when nothing answered."""
-        self.outbox.answered(post_id, status, now)
+    def webhook_answered(
+        self,
+        post_id: int,
+        status: int | None,
+        now: float,
+        body: bytes | None = None,
+    ) -> None:
+        """Take the end of a delivery; ``status`` is None when nothing answered.
+
+        ``body`` is the receiver's answer, None where nobody looked at it.
+        """
+        self.outbox.answered(post_id, status, now, body)
 
     # What an operator of the sandbox calls.
 

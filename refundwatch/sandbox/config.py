@@ -25,6 +25,7 @@ from refundwatch.sandbox.settings import (
     PaypalSettings,
     RazorpaySettings,
     StripeSettings,
+    WorldpaySettings,
 )
 
 _KINDS: Mapping[str, type[AnyAccount]] = {
@@ -38,6 +39,7 @@ _KINDS: Mapping[str, type[AnyAccount]] = {
     "razorpay": RazorpaySettings,
     "mollie": MollieSettings,
     "checkout": CheckoutSettings,
+    "worldpay": WorldpaySettings,
 }
 _SERVER_KEYS = {"host": str, "seed": int, "time_scale": float, "ca_file": str}
 _ADMIN_KEYS = {"port": int}

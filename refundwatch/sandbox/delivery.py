@@ -81,16 +81,18 @@ class DeliveryWorker:
     async def _deliver(
         self, session: aiohttp.ClientSession, model: GatewayModel, post: WebhookPost
     ) -> None:
-        status = None
+        status, body = None, None
         try:
             async with self._slots:
-                status = await _send(session, post)
+                status, body = await _send(session, post)
         finally:
-            model.webhook_answered(post.post_id, status, self._clock.now())
+            model.webhook_answered(post.post_id, status, self._clock.now(), body)
             self.wake()
 
 
-async def _send(session: aiohttp.ClientSession, post: WebhookPost) -> int | None:
+async def _send(
+    session: aiohttp.ClientSession, post: WebhookPost
+) -> tuple[int | None, bytes | None]:
     try:
         async with session.post(
             post.url,
@@ -98,7 +100,6 @@ async def _send(session: aiohttp.ClientSession, post: WebhookPost) -> int | None
             headers=post.headers,
             allow_redirects=False,
         ) as answer:
-            await answer.read()
-            return answer.status
+            return answer.status, await answer.read()
     except (aiohttp.ClientError, TimeoutError, OSError):
-        return None
+        return None, None

@@ -154,6 +154,8 @@ _CHECKOUT_DIGITS = {
     ),
     **dict.fromkeys(_CHECKOUT_THREE, 3),
 }
+# Source: gateways/worldpay.md section 7 (lists of integrators, read 2026-11).
+_WORLDPAY_DIGITS = {**_ISO_DIGITS, **dict.fromkeys(("HUF", "IDR"), 0)}
 
 _DECIMAL = re.compile(r"^(-?)(\d*)(?:\.(\d+))?$", re.ASCII)
 
@@ -209,6 +211,7 @@ BRAINTREE = AmountForm(_BRAINTREE_DIGITS, {})
 AUTHORIZENET = AmountForm({}, {})
 KLARNA = AmountForm(_KLARNA_DIGITS, {})
 RAZORPAY = AmountForm(_RAZORPAY_DIGITS, _RAZORPAY_STEP)
+WORLDPAY = AmountForm(_WORLDPAY_DIGITS, {})
 # Source: gateways/cybersource.md section 7: decimals by ISO 4217 (read 2026-11).
 CYBERSOURCE = AmountForm(_ISO_DIGITS, {})
 CHECKOUT = AmountForm(_CHECKOUT_DIGITS, dict.fromkeys(_CHECKOUT_THREE, 10))

@@ -15,13 +15,20 @@ class RetryPlan:
     """Say how a gateway repeats deliveries; seconds before the time scale.
 
     With ``queue`` set, an entry whose first retries failed joins a queue that is worked
-    from its oldest entry: while one is stuck, everything newer waits behind it.
+    from its oldest entry: while one is stuck, everything newer waits behind it. Where
+    ``answer`` is set, the body of the receiver's answer must be exactly that.
     """
 
     delays: tuple[float, ...]
     queue: bool = False
     immediate: int = 0
     accepted: frozenset[int] = frozenset(range(200, 300))
+    answer: bytes | None = None
+
+    def accepts(self, status: int | None, body: bytes | None) -> bool:
+        """Tell whether an answer ends a delivery; a body of None was not looked at."""
+        said = body is None or self.answer in {None, body}
+        return status in self.accepted and said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,12 +144,21 @@ class Outbox:
                 times.append(head.due_at)
         return min(times, default=None)
 
-    def answered(self, entry_id: int, status: int | None, now: float) -> None:
-        """Take the end of an attempt; ``status`` is None when nothing answered."""
+    def answered(
+        self,
+        entry_id: int,
+        status: int | None,
+        now: float,
+        body: bytes | None = None,
+    ) -> None:
+        """Take the end of an attempt; ``status`` is None when nothing answered.
+
+        ``body`` is what the receiver answered, None where nobody looked.
+        """
         entry = self._entries.get(entry_id)
         if entry is None or not entry.under_way:
             return
-        if status in self.plan.accepted or entry.forged:
+        if self.plan.accepts(status, body) or entry.forged:
             if not entry.forged:
                 self.delivered += 1
                 self.delivered_ids.add(entry.event_id)

@@ -201,6 +201,26 @@ class CheckoutSettings(AccountSettings):
     key_window_seconds: float = DAY_SECONDS
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorldpaySettings(AccountSettings):
+    """Hold a Worldpay merchant code.
+
+    ``webhook_key`` is the secret that the merchant wrote into the address of its
+    notifications. ``refundable_inquiry`` (is that inquiry enabled), ``tells_refunded``
+    (is there a word after SENT_FOR_REFUND) and ``echoes_reference`` are yes or no.
+    Refunds are refused for ``capture_settle_seconds`` after the payment.
+    """
+
+    merchant_code: str = "RWTESTGBP"
+    username: str = "RWTESTGBP"
+    password: str = field(default="xml-sandbox", repr=False)
+    webhook_key: str = field(default="wp-notify-sandbox", repr=False)
+    refundable_inquiry: str = "yes"
+    tells_refunded: str = "yes"
+    echoes_reference: str = "yes"
+    capture_settle_seconds: float = 0.0
+
+
 AnyAccount = (
     StripeSettings
     | AdyenSettings
@@ -212,4 +232,5 @@ AnyAccount = (
     | MollieSettings
     | BraintreeSettings
     | CheckoutSettings
+    | WorldpaySettings
 )

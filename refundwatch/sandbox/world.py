@@ -40,8 +40,10 @@ from refundwatch.sandbox.settings import (
     MollieSettings,
     RazorpaySettings,
     StripeSettings,
+    WorldpaySettings,
 )
 from refundwatch.sandbox.stripe.model import StripeModel
+from refundwatch.sandbox.worldpay.model import WorldpayModel
 
 VERSION = 1
 
@@ -83,6 +85,8 @@ class World:
                 return MollieModel(settings, self.ledger, dice)
             case CheckoutSettings():
                 return CheckoutModel(settings, self.ledger, dice)
+            case WorldpaySettings():
+                return WorldpayModel(settings, self.ledger, dice)
             case _:
                 return PaypalModel(settings, self.ledger, dice, self.signer)
 

@@ -41,7 +41,8 @@ def read_reply(response: HttpResponse, account: AccountView) -> Element:
     """Give the `reply` of an answer.
 
     Raises:
-        MalformedResponse: no reply of Worldpay's to this merchant.
+        MalformedResponse: no reply of Worldpay's to this merchant. An error is read
+            whatever merchant it names: that can be what is wrong.
     """
     if response.status != HTTPStatus.OK:
         raise MalformedResponse(f"http_{response.status}")
@@ -50,7 +51,8 @@ def read_reply(response: HttpResponse, account: AccountView) -> Element:
     if root.tag != "paymentService" or reply is None:
         raise MalformedResponse("not_a_reply")
     theirs = root.get("merchantCode")
-    if theirs is not None and theirs != account.settings.get(facts.MERCHANT_CODE):
+    strange = theirs is not None and theirs != account.settings.get(facts.MERCHANT_CODE)
+    if strange and error_in(reply) is None:
         raise MalformedResponse("other_merchant")
     return reply
 

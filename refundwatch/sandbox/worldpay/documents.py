@@ -82,7 +82,9 @@ def read_document(body: bytes) -> Node:
     tree = _Tree()
     named: list[str] = []
 
-    def doctype(_name: str, _system: str, _public: str, has_subset: int) -> None:
+    def doctype(
+        _name: str, _system: str | None, _public: str | None, has_subset: object
+    ) -> None:
         named.append("subset" if has_subset else "plain")
 
     parser = expat.ParserCreate()

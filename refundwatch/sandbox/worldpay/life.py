@@ -22,8 +22,7 @@ from refundwatch.sandbox.worldpay.notifications import Told, notification
 RECEIVED, CANCEL_RECEIVED = "RECEIVED", "CANCEL_RECEIVED"
 SENT, WEBFORM = "SENT_FOR_REFUND", "REFUND_WEBFORM_ISSUED"
 REFUNDED, FAILED, EXPIRED = "REFUNDED", "REFUND_FAILED", "REFUND_EXPIRED"
-VOIDED = "VOIDED"
-_UNTOLD = frozenset({RECEIVED, CANCEL_RECEIVED})
+VOIDED = "ORDER_CANCELLED"
 
 _MINUTE = 60.0
 _QUARTERS_OF_A_WEEK = 4 * 24 * 7
@@ -46,9 +45,7 @@ class WorldpayLife(GatewayModel):
     form = WORLDPAY
     # An inquiry shows one refund of an order: of the others only messages tell.
     webhook_may_vanish = False
-    plan = RetryPlan(
-        _WEEK, queue=True, accepted=frozenset({200}), answer=b"[OK]"
-    )
+    plan = RetryPlan(_WEEK, queue=True, accepted=frozenset({200}), answer=b"[OK]")
 
     def __init__(self, settings: WorldpaySettings, ledger: Ledger, dice: Dice) -> None:
         """Start with empty books."""
@@ -67,20 +64,35 @@ class WorldpayLife(GatewayModel):
         source: str = "api",
     ) -> Refund:
         """Take a refund for processing."""
-        amount = self.books.take_planted(payment, asked)
-        return self._open(payment, amount, asked, now, RECEIVED, reference, source)
+        return self._open(
+            payment,
+            asked,
+            now,
+            amount_minor=self.books.take_planted(payment, asked),
+            status=RECEIVED,
+            reference=reference,
+            source=source,
+        )
 
     def open_void(self, payment: Payment, now: float, reference: str) -> Refund:
         """Take the cancellation of what was not captured: all of it goes back."""
-        whole = payment.amount_minor
-        return self._open(payment, whole, whole, now, CANCEL_RECEIVED, reference, "api")
+        return self._open(
+            payment,
+            payment.amount_minor,
+            now,
+            amount_minor=payment.amount_minor,
+            status=CANCEL_RECEIVED,
+            reference=reference,
+            source="api",
+        )
 
-    def _open(  # noqa: PLR0913 - one row of the books
+    def _open(
         self,
         payment: Payment,
-        amount: int,
         asked: int,
         now: float,
+        *,
+        amount_minor: int,
         status: str,
         reference: str,
         source: str,
@@ -89,7 +101,7 @@ class WorldpayLife(GatewayModel):
         refund = Refund(
             id=f"{payment.reference}#{self.last_number}",
             payment=payment.reference,
-            amount_minor=amount,
+            amount_minor=amount_minor,
             currency=payment.currency,
             status=status,
             created_at=now,
@@ -107,9 +119,9 @@ class WorldpayLife(GatewayModel):
         refund = self.refund(effect.subject)
         match effect.name, refund.status:
             case "goes", "CANCEL_RECEIVED":
-                self._moved(self.pay(refund.id, effect.at, VOIDED), refund)
+                self._moved(self.pay(refund.id, effect.at, VOIDED))
             case "goes", "RECEIVED" if self.dice.rolls(Fault.NEEDS_ACTION):
-                self._moved(self.change(refund.id, effect.at, WEBFORM), refund)
+                self._moved(self.change(refund.id, effect.at, WEBFORM))
                 self._later(effect.at, "answers", refund.id)
             case ("goes", "RECEIVED") | ("answers", "REFUND_WEBFORM_ISSUED"):
                 self._send(refund, effect.at)
@@ -121,7 +133,7 @@ class WorldpayLife(GatewayModel):
                 pass
 
     def _send(self, refund: Refund, at: float) -> None:
-        self._moved(self.change(refund.id, at, SENT), refund)
+        self._moved(self.change(refund.id, at, SENT))
         self._later(at, "ends", refund.id)
 
     def _later(self, at: float, name: str, refund_id: str) -> None:
@@ -133,31 +145,28 @@ class WorldpayLife(GatewayModel):
     def _end(self, refund: Refund, at: float) -> None:
         if refund.source == "api" and self.dice.rolls(Fault.FAILS_LATE):
             how = self.dice.rng.choice((FAILED, FAILED, EXPIRED))
-            self._moved(self.fail(refund.id, at, how), refund)
+            self._moved(self.fail(refund.id, at, how))
             return
         if self.settings.tells_refunded == "no":
             # Many accounts hear nothing after a refund was sent to the acquirer.
             self.pay(refund.id, at, SENT)
             return
-        self._moved(self.pay(refund.id, at, REFUNDED), refund)
+        self._moved(self.pay(refund.id, at, REFUNDED))
         if refund.source == "api" and self.dice.rolls(Fault.BOUNCES):
             bounces_at = at + self.dice.wait(self.dice.profile.bounce_seconds)
             self.schedule(bounces_at, "bounces", refund.id)
 
     def _come_back(self, refund: Refund, at: float) -> None:
-        self._moved(self.fail(refund.id, at, FAILED), refund)
+        self._moved(self.fail(refund.id, at, FAILED))
 
-    def _moved(self, new: Refund, old: Refund) -> None:
+    def _moved(self, new: Refund) -> None:
         """Note from when an inquiry shows the change, and tell of it."""
         at = new.updated_at
-        seen_at = self.visible_at(at)
-        details = {
-            **new.details,
-            "was": old.status,
-            "was_at": repr(old.updated_at),
-            "seen_at": repr(seen_at),
-        }
-        self.books.put_refund(replace(new, details=details))
+        history = _history(new)
+        seen_at = max([self.visible_at(at), *(seen for _, _, seen in history)])
+        step = f"{new.status} {at!r} {seen_at!r}"
+        told = "\n".join((new.details.get("history", ""), step)).strip()
+        self.books.put_refund(replace(new, details={**new.details, "history": told}))
         event = "CANCELLED" if new.status == VOIDED else new.status
         self.tell(event, self.payment(new.payment), at, new)
 
@@ -173,10 +182,10 @@ class WorldpayLife(GatewayModel):
         first = "CAPTURED" if payment.captured else "AUTHORISED"
         found = Latest(first, "", payment.created_at)
         for refund in self.books.refunds_of(payment.reference):
-            status, at = _shown(refund, now)
-            if status not in _UNTOLD and at >= found.at:
-                event = "CANCELLED" if status == VOIDED else status
-                found = Latest(event, self.echoed(refund), at)
+            for status, at, seen_at in _history(refund):
+                if seen_at <= now and at >= found.at:
+                    event = "CANCELLED" if status == VOIDED else status
+                    found = Latest(event, self.echoed(refund), at)
         return found
 
     def echoed(self, refund: Refund) -> str:
@@ -279,9 +288,8 @@ class WorldpayLife(GatewayModel):
         return body.replace(event.encode(), other.encode())
 
 
-def _shown(refund: Refund, now: float) -> tuple[str, float]:
-    """Give a refund's status, and since when, as the copy for inquiries has it."""
-    seen_at = float(refund.details.get("seen_at", "0"))
-    if now >= seen_at:
-        return refund.status, refund.updated_at
-    return refund.details["was"], float(refund.details["was_at"])
+def _history(refund: Refund) -> list[tuple[str, float, float]]:
+    """Give each status that was told of, its time, and from when inquiries show it."""
+    lines = refund.details.get("history", "").splitlines()
+    steps = [line.split(" ") for line in lines]
+    return [(status, float(at), float(seen)) for status, at, seen in steps]

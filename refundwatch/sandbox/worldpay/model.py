@@ -64,14 +64,13 @@ class WorldpayModel(WorldpayLife):
         if basic_credentials(request.header("authorization")) != pair:
             return page(401, (("WWW-Authenticate", 'Basic realm="Worldpay"'),))
         try:
-            order = read_order(request.body)
-            if order.merchant != self.settings.merchant_code:
-                raise Refusal("4", "Security violation")
-            return self._carried_out(order, now)
+            return self._carried_out(read_order(request.body), now)
         except Refusal as refusal:
             return refusal.reply(self.settings.merchant_code)
 
     def _carried_out(self, order: Order, now: float) -> Reply:
+        if order.merchant != self.settings.merchant_code:
+            raise Refusal("4", "Security violation")
         payment = self.books.payment(order.order_code)
         if payment is None:
             raise Refusal("5", UNKNOWN_ORDER)
