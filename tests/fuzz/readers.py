@@ -47,6 +47,7 @@ from refundwatch.gateways.contract import (
     HttpResponse,
     LookupFailed,
     NotProcessed,
+    NotShown,
     PaymentRead,
     PaymentUnreadable,
     ProbeResult,
@@ -81,6 +82,7 @@ from tests.unit.gateways import (
     test_mollie_settlement,
     test_razorpay_events,
     test_stripe_events,
+    worldpay_talk,
 )
 from tests.unit.gateways.anet import ANET, KNOWN
 from tests.unit.gateways.driving import (
@@ -102,7 +104,7 @@ if TYPE_CHECKING:
     from refundwatch.gateways.contract import AccountView, Gateway, Operation
 
 OUTCOMES = (Heard, RefusedByGateway, NotProcessed, Unauthorized, Unsure)
-LOOKUPS = (Found, Absent, LookupFailed)
+LOOKUPS = (Found, Absent, NotShown, LookupFailed)
 # Long enough for every page that an adapter may ask for.
 MOST_REQUESTS = 200
 STATUSES = (200, 201, 202, 204, 302, 400, 401, 403, 404, 408, 409, 422, 429, 500, 503)
@@ -194,6 +196,11 @@ def checkout_signed(body: bytes) -> object:
     headers = {"cko-signature": test_checkout_events.signed(body)}
     delivery, secrets = RawDelivery(headers, body), (test_checkout_events.SECRET,)
     return done(Checkout().receive(checkout.CHECKOUT, delivery, secrets, NOW), ())
+def worldpay_told(body: bytes) -> object:
+    """At the right address."""
+    raw, secrets = worldpay_talk.delivery(body), (worldpay_talk.SECRET,)
+    account = worldpay_talk.WORLDPAY
+    return done(worldpay_talk.GATEWAY.receive(account, raw, secrets, NOW), ())
 
 
 def klarna_signed(body: bytes) -> object:
@@ -252,6 +259,8 @@ def answered(start: Callable[[], Operation[Any]]) -> Callable[[bytes], object]:
 
 def answers(gateway: str) -> tuple[bytes, ...]:
     """The recorded answers of a gateway, each under its own status."""
+    if gateway == "worldpay":
+        return tuple(b"\0" + one.body for one in worldpay_talk.ANSWERS)
     rows = json.loads((VECTORS / f"{gateway}_answers.json").read_text("utf-8"))
     found = []
     for row in rows["answers"]:
@@ -307,6 +316,12 @@ _PARTIES = {
         mollie_hand.MOLLIE,
         mollie_hand.MOLLIE_REFUND,
         mollie_hand.REFUND_ID,
+    ),
+    "worldpay": (
+        worldpay_talk.GATEWAY,
+        worldpay_talk.WORLDPAY,
+        worldpay_talk.REFUND,
+        "rw-000123-1",
     ),
     "stripe": (Stripe(), STRIPE, STRIPE_REFUND, "re_7"),
     "adyen": (Adyen(), ADYEN, ADYEN_REFUND, "993617894903480A"),
@@ -541,6 +556,13 @@ READERS: tuple[Reader, ...] = (
         (json.dumps(test_cybersource_settlement.PAGE).encode(),),
     ),
     *of_gateway("checkout"),
+    Reader(
+        "worldpay.webhook",
+        worldpay_told,
+        (Received,),
+        good=(worldpay_talk.SENT, worldpay_talk.FAILED),
+    ),
+    *of_gateway("worldpay"),
     *of_gateway("cybersource"),
     *of_gateway("klarna"),
     Reader(

@@ -168,3 +168,16 @@ def delivery(
         else document(f"<notify>{content}</notify>", merchant)
     )
     return RawDelivery({}, body, {} if key is None else {"key": key})
+
+
+ANSWERS = (
+    order(),
+    order("AUTHORISED", total=amount(595)),
+    order("SENT_FOR_REFUND", references=shown()),
+    received(),
+    received("", tag="cancelReceived"),
+    left(11405),
+    error("5", "Could not find payment for order"),
+    error(None, "Refund amount too high", inside=True),
+)
+"""One of each kind, for whoever needs good bytes to start from."""
