@@ -197,13 +197,19 @@ class RazorpayLife(GatewayModel):
         )
         self.emit(at, name, event_id, body)
 
-    def webhook_answered(self, post_id: int, status: int | None, now: float) -> None:
+    def webhook_answered(
+        self,
+        post_id: int,
+        status: int | None,
+        now: float,
+        body: bytes | None = None,
+    ) -> None:
         """Take the end of a delivery; after 24 hours of failures all is switched off.
 
         Nothing more is sent until an operator resumes the webhook.
         """
         before = self.outbox.exhausted
-        super().webhook_answered(post_id, status, now)
+        super().webhook_answered(post_id, status, now, body)
         if self.outbox.exhausted > before:
             self.outbox.paused = True
 
