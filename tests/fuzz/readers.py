@@ -82,6 +82,7 @@ from tests.unit.gateways import (
     test_mollie_settlement,
     test_razorpay_events,
     test_stripe_events,
+    test_worldpay_settlement,
     worldpay_talk,
 )
 from tests.unit.gateways.anet import ANET, KNOWN
@@ -561,6 +562,13 @@ READERS: tuple[Reader, ...] = (
         worldpay_told,
         (Received,),
         good=(worldpay_talk.SENT, worldpay_talk.FAILED),
+    ),
+    Reader(
+        "worldpay.settlement",
+        settlement_of(worldpay_talk.GATEWAY, worldpay_talk.WORLDPAY),
+        (list,),
+        (SettlementUnreadable,),
+        (test_worldpay_settlement.report(worldpay_talk.notification()),),
     ),
     *of_gateway("worldpay"),
     *of_gateway("cybersource"),

@@ -34,11 +34,13 @@ from refundwatch.gateways.worldpay import (
     facts,
     inquiry,
     payment,
+    settlement,
 )
 from refundwatch.gateways.worldpay.money import units_at
 from refundwatch.gateways.worldpay.replies import Refused, error_in, read_reply
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from refundwatch.gateways.contract import (
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
         RawDelivery,
         RefundInstruction,
     )
+    from refundwatch.gateways.settlement import BadLine, SettlementLine
 
 _WAIT_FOR_CAPTURE_SECONDS: Final = 60 * 60
 
@@ -125,6 +128,16 @@ class Worldpay(Adapter):
         The copy that inquiries are answered from would not know of it yet.
         """
         return reading.without_request(events.verdict(account, delivery, secrets))
+
+    def read_settlement(
+        self, account: AccountView, name: str, content: Iterable[bytes]
+    ) -> Iterator[SettlementLine | BadLine]:
+        """Read a pushed XML report, or a CSV whose columns the account names.
+
+        Raises:
+            SettlementUnreadable: it is neither.
+        """
+        return settlement.read(account, name, content)
 
     def probe(self, account: AccountView) -> Operation[ProbeResult]:
         """Ask for an order that does not exist: saying so proves the credentials."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,11 +13,16 @@ from refundwatch.gateways.xml import (
     MAX_BYTES,
     MAX_DEPTH,
     MAX_ELEMENTS,
+    MAX_PIECE,
     attribute,
     child,
     parse_xml,
+    stream_xml,
     xml_text,
 )
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 PUBLIC = (
     b'<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -105,3 +112,54 @@ def test_a_missing_way_has_no_child_and_no_attribute() -> None:
     assert child(None) is None
     assert attribute(root, "c", "b") is None
     assert attribute(root, "c", "x") is None
+
+
+# --- a long document, piece by piece ----------------------------------------------
+
+WANTED, HEADS = frozenset({"b"}), frozenset({"a"})
+
+
+def pieces_of(body: bytes, size: int = 3) -> list[Element]:
+    parts = [body[at : at + size] for at in range(0, len(body), size)]
+    return list(stream_xml(parts, WANTED, HEADS))
+
+
+def test_wanted_elements_come_whole_as_they_end_and_heads_bare() -> None:
+    found = pieces_of(PUBLIC + b'<a n="1"><x><b><c>1</c><b/></b></x><b>2</b></a>')
+    assert [one.tag for one in found] == ["a", "b", "b"]
+    assert found[0].attrib == {"n": "1"}
+    assert len(found[0]) == 0
+    assert xml_text(found[1], "c") == "1"
+    assert found[2].text == "2"
+
+
+def test_nothing_is_held_of_what_was_given() -> None:
+    many = (b"<a>", *[b"<b>x</b>"] * (MAX_ELEMENTS + 1), b"</a>")
+    assert sum(1 for _ in stream_xml(many, WANTED, HEADS)) == MAX_ELEMENTS + 2
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<a><b>",
+        b"<a><b></a></b>",
+        b'<!DOCTYPE a [<!ENTITY x "y">]><a><b>&x;</b></a>',
+        b"<a><b>&undeclared;</b></a>",
+        b"<a>" * (MAX_DEPTH + 1),
+        b"<a><b>" + b"x" * (MAX_PIECE + 1) + b"</b></a>",
+        b"<a><b>" + b"<c/>" * (MAX_PIECE + 1) + b"</b></a>",
+    ],
+)
+def test_a_long_document_is_held_to_the_same_rules(body: bytes) -> None:
+    with pytest.raises(MalformedResponse):
+        pieces_of(body, 4096)
+
+
+@given(st.binary(max_size=200))
+def test_any_pieces_are_elements_or_malformed(body: bytes) -> None:
+    try:
+        found = pieces_of(b"<a><b>" + body + b"</b></a>")
+    except MalformedResponse:
+        return
+    assert {one.tag for one in found} <= {"a", "b"}
