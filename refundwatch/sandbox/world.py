@@ -63,7 +63,7 @@ class World:
             settings.name: self._model(settings) for settings in config.accounts
         }
 
-    def _model(self, settings: AnyAccount) -> GatewayModel:
+    def _model(self, settings: AnyAccount) -> GatewayModel:  # noqa: C901 - a list
         rng = Random(f"{self.config.seed}/{settings.name}")
         dice = Dice(rng, self.config.faults, self.config.time_scale)
         match settings:

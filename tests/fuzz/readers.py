@@ -197,6 +197,8 @@ def checkout_signed(body: bytes) -> object:
     headers = {"cko-signature": test_checkout_events.signed(body)}
     delivery, secrets = RawDelivery(headers, body), (test_checkout_events.SECRET,)
     return done(Checkout().receive(checkout.CHECKOUT, delivery, secrets, NOW), ())
+
+
 def worldpay_told(body: bytes) -> object:
     """At the right address."""
     raw, secrets = worldpay_talk.delivery(body), (worldpay_talk.SECRET,)
