@@ -96,7 +96,7 @@ def after_absence(
     """
     due_at = at + backoff(rules.backoff_seconds, refund.lookups + 1)
     if may_resend(refund, rules, elapsed_seconds):
-        return _before_resend(refund, rules, at, due_at) or ResendSameKey()
+        return _before_resend(refund, rules, at) or ResendSameKey()
     if not rules.has_lookup:
         return _without_sight(rules, elapsed_seconds, at, due_at)
     settled_at = _sent_until(refund, rules.in_flight_seconds, at)
@@ -132,18 +132,21 @@ def _without_sight(
 
 
 def _before_resend(
-    refund: Refund, rules: ResolveRules, at: datetime, due_at: datetime
+    refund: Refund, rules: ResolveRules, at: datetime
 ) -> LookedUpAbsent | None:
-    """Give the look that must come before a resend, where one is missing yet."""
+    """Give the look that must come before a resend, where one is missing yet.
+
+    There are two of them between two sends, so they need no growing back-off.
+    """
     wait = rules.resend_wait_seconds
     if not wait:
         return None
     settled_at = _sent_until(refund, wait, at)
     if at < settled_at <= at + _SET_BACK:
-        return LookedUpAbsent(due_at=max(settled_at, due_at), counts=False)
+        return LookedUpAbsent(due_at=settled_at, counts=False)
     again_at = _missing_look_at(refund, wait, at)
     if again_at is not None:
-        return LookedUpAbsent(due_at=max(again_at, due_at), counts=True)
+        return LookedUpAbsent(due_at=again_at, counts=True)
     return None
 
 

@@ -245,8 +245,16 @@ def test_where_a_failure_frees_the_key_a_resend_waits_for_two_looks() -> None:
 
     looked = replace(UNKNOWN, negative_lookup_at=T0 + at(90))
     soon = after_absence(looked, CAREFUL, 170, T0 + at(170))
-    assert soon == LookedUpAbsent(due_at=T0 + at(200), counts=True)
+    assert soon == LookedUpAbsent(due_at=T0 + at(180), counts=True)
     assert after_absence(looked, CAREFUL, 180, T0 + at(180)) == ResendSameKey()
+
+
+def test_the_looks_before_a_resend_come_soon_however_many_came_before() -> None:
+    weary = replace(UNKNOWN, lookups=9)
+
+    first = after_absence(weary, CAREFUL, 90, T0 + at(90))
+
+    assert first == LookedUpAbsent(due_at=T0 + at(180), counts=True)
 
 
 def test_a_look_before_a_resend_that_lies_in_the_future_does_not_count() -> None:
