@@ -96,8 +96,10 @@ def understood(call: CallRecord, result: object) -> CallRecord:
             | ProbeResult(failure=str(reason), unauthorized=True)
         ):
             return replace(call, outcome="unauthorized", error=_short(reason))
-        case NotProcessed(reason=reason, retry_after_seconds=wait):
-            judged = replace(call, error=_short(reason), retry_after_seconds=wait)
+        case NotProcessed(reason=reason, retry_after_seconds=wait, alone=alone):
+            # A wait in a record puts the whole connection to rest.
+            asked = None if alone else wait
+            judged = replace(call, error=_short(reason), retry_after_seconds=asked)
             return (
                 judged if call.outcome != "ok" else replace(judged, outcome="refused")
             )

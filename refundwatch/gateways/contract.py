@@ -148,10 +148,14 @@ class Unsure:
 
 @dataclass(frozen=True, slots=True)
 class NotProcessed:
-    """The gateway documents that this answer means: nothing was executed."""
+    """The gateway documents that this answer means: nothing was executed.
+
+    `alone` says that the wait is this refund's: the others of its connection go on.
+    """
 
     reason: str
     retry_after_seconds: int | None = None
+    alone: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

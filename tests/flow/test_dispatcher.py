@@ -533,6 +533,18 @@ def test_refund_whose_sale_is_not_settled_waits_unsent(judgement: Outcome) -> No
     in_world(main, paths=(a_path(gateway=_Looking(judgement)),))
 
 
+@pytest.mark.parametrize("alone", [False, True])
+def test_wait_of_one_refund_alone_does_not_hold_up_the_others(*, alone: bool) -> None:
+    async def main(world: World) -> None:
+        waits = await world.send()
+        assert waits.state is S.QUEUED
+        other = await world.send("r-2", payment="pi_2")
+        assert other.state is (S.SUCCEEDED if alone else S.QUEUED)
+
+    judgement = NotProcessed("not_settled", 7200, alone=alone)
+    in_world(main, paths=(a_path(gateway=_Looking(judgement)),))
+
+
 @pytest.mark.parametrize(
     ("judgement", "reason"),
     [

@@ -69,7 +69,7 @@ def _fitting(
             building.VOID, instruction, instruction.payment_reference
         )
     if status in facts.WAITING:
-        return NotProcessed(f"sale_{status}", facts.RETRY_SECONDS)
+        return NotProcessed(f"sale_{status}", facts.RETRY_SECONDS, alone=True)
     return RefusedByGateway(f"sale_{reading.shown(status)}")
 
 
@@ -112,7 +112,7 @@ def _unsettled(
     """Tell a sale that waits for its batch from one that may not be refunded."""
     sale = yield from _sale(instruction)
     if not isinstance(sale, Trouble) and sale.status in facts.WAITING:
-        return NotProcessed(f"sale_{sale.status}", facts.RETRY_SECONDS)
+        return NotProcessed(f"sale_{sale.status}", facts.RETRY_SECONDS, alone=True)
     return refusal
 
 

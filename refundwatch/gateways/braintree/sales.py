@@ -61,9 +61,9 @@ def order_for(
     if status in facts.VOIDABLE:
         if stated.amount_minor == instruction.amount_minor and not sale.get("refunds"):
             return building.void_request(instruction, transaction_id)
-        return NotProcessed(f"not_settled:{status}", facts.WAIT_SECONDS)
+        return NotProcessed(f"not_settled:{status}", facts.WAIT_SECONDS, alone=True)
     if status in facts.SETTLES_LATER:
-        return NotProcessed(f"not_settled:{status}", facts.WAIT_SECONDS)
+        return NotProcessed(f"not_settled:{status}", facts.WAIT_SECONDS, alone=True)
     if status in facts.WORDS:
         return RefusedByGateway(f"sale_{status.lower()}")
     return Unsure(f"sale_status:{objects.status_of(sale)}")

@@ -54,7 +54,7 @@ def _order(refund: HttpRequest, instruction: RefundInstruction) -> Operation[Out
     if payment.is_voided_for(_units(instruction)):
         return (yield from send(building.void_request(instruction), instruction))
     if payment.waits_for_capture:
-        return NotProcessed("not_captured_yet", facts.CAPTURE_WAIT_SECONDS)
+        return NotProcessed("not_captured_yet", facts.CAPTURE_WAIT_SECONDS, alone=True)
     return (yield from send(refund, instruction))
 
 

@@ -176,7 +176,7 @@ def _built(
 ) -> HttpRequest | Outcome:
     """Build the order for the way in which the payment was captured."""
     if response.status == answers.NOT_FOUND:
-        return NotProcessed("payment_not_found_yet", facts.FRESH_SECONDS)
+        return NotProcessed("payment_not_found_yet", facts.FRESH_SECONDS, alone=True)
     if response.status != answers.OK:
         return reading.common_outcome(response, answers.reason(response))
     reference = instruction.payment_reference

@@ -184,7 +184,7 @@ def _look_and_order(
         return known.matches[0]
     wait = listing.guarded_seconds(whole, instruction, _guard_seconds(instruction))
     if wait is not None:
-        return NotProcessed("equal_amount_guard", wait)
+        return NotProcessed("equal_amount_guard", wait, alone=True)
     return (yield from _order(instruction, request))
 
 

@@ -82,7 +82,7 @@ def _error_outcome(response: HttpResponse, error: Json, guard_seconds: int) -> O
         return NotProcessed(why, wait)
     if response.status == CONFLICT and facts.GUARD_DETAIL in detail:
         guarded = guard_seconds + facts.GUARD_MARGIN_SECONDS
-        return NotProcessed("equal_amount_guard", max(guarded, wait or 0))
+        return NotProcessed("equal_amount_guard", max(guarded, wait or 0), alone=True)
     if response.status in _REFUSALS and "idempotency" not in detail:
         return _refusal(response.status, why, detail)
     return Unsure(why, wait, replayed=_is_stuck(response))
