@@ -115,23 +115,6 @@ def test_a_lost_decline_is_found_as_one() -> None:
     assert [one.word for one in found.matches] == [Word.FAILED]
 
 
-def test_a_lost_order_can_be_cancelled_by_its_attempt() -> None:
-    merchant = Merchant(dropped_after=1.0)
-    with pytest.raises(NoAnswerError):
-        ordered(merchant, instruction())
-    merchant.world.set_faults("none", {})
-    heard = merchant.run(merchant.adapter.cancel(instruction()))
-    assert heard.word is Word.FAILED
-    nothing = merchant.run(merchant.adapter.cancel(instruction(2)))
-    assert nothing == contract.RefusedByGateway("INVALID_DATA")
-    merchant.wait(600)
-    assert executed(merchant, "rw-000001") == 0
-    found = merchant.run(merchant.adapter.look_up(instruction()))
-    assert [one.word for one in found.matches] == [Word.FAILED]
-    read = merchant.run(merchant.adapter.read_payment(ACCOUNT, CAPTURE, "USD"))
-    assert read.refunded_minor == 0
-
-
 def test_a_known_refund_is_cancelled_until_it_is_batched() -> None:
     merchant = Merchant()
     heard = ordered(merchant, instruction())
@@ -143,6 +126,11 @@ def test_a_known_refund_is_cancelled_until_it_is_batched() -> None:
     late = instruction(2, gateway_reference=second.evidence.gateway_reference)
     refused = merchant.run(merchant.adapter.cancel(late))
     assert refused == contract.RefusedByGateway("NOT_VOIDABLE")
+    merchant.now += 121
+    found = merchant.run(merchant.adapter.look_up(instruction()))
+    assert [one.word for one in found.matches] == [Word.FAILED]
+    read = merchant.run(merchant.adapter.read_payment(ACCOUNT, CAPTURE, "USD"))
+    assert read.refunded_minor == 100
     assert [row.net_minor for row in merchant.rows()] == [0, 100]
 
 

@@ -113,15 +113,9 @@ class Cybersource(Adapter):
         return lookup.read_payment(account, payment_reference)
 
     def cancel(self, instruction: RefundInstruction) -> Operation[CancelResult]:
-        """Cancel the refund; one without a known id is cancelled by its attempt.
-
-        Either takes back the whole refund before it is in a batch. A refusal of the
-        second does not prove that nothing was executed.
-        """
+        """Take back all of a refund that is in no batch yet; it must have an id."""
         refund_id = instruction.gateway_reference
-        if refund_id is None:
-            return _cancel(building.timeout_void_request(instruction), instruction)
-        if not reading.is_plain_id(refund_id):
+        if refund_id is None or not reading.is_plain_id(refund_id):
             return reading.without_request(RefusedByGateway("no_gateway_reference"))
         return _cancel(building.void_request(instruction, refund_id), instruction)
 

@@ -57,7 +57,11 @@ def is_searchable(reference: str) -> bool:
 
 
 def attempt_id(instruction: RefundInstruction) -> str:
-    """Give the id by which a lost order can be undone: 30 letters and digits."""
+    """Give the attempt an id of its own: 30 letters and digits.
+
+    Cybersource can undo an order by it whose answer was lost. Nothing here does that:
+    a refund that was wanted would be undone too.
+    """
     hashed = sha256(instruction.idempotency_key.encode("utf-8", "surrogatepass"))
     return b32encode(hashed.digest()).decode("ascii")[: facts.ATTEMPT_LIMIT]
 
@@ -101,17 +105,6 @@ def void_request(instruction: RefundInstruction, refund_id: str) -> HttpRequest:
     body: JsonObject = {"clientReferenceInformation": {"code": code}}
     target = f"/pts/v2/refunds/{refund_id}/voids"
     return _post(instruction.account, "void", target, body, moves_money=True)
-
-
-def timeout_void_request(instruction: RefundInstruction) -> HttpRequest:
-    """Build the cancellation of an order whose answer was lost, by its attempt."""
-    body: JsonObject = {
-        "clientReferenceInformation": {
-            "code": instruction.merchant_reference,
-            "transactionId": attempt_id(instruction),
-        }
-    }
-    return _post(instruction.account, "void", "/pts/v2/voids", body, moves_money=True)
 
 
 # --- what only reads --------------------------------------------------------------

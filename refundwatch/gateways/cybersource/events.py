@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from refundwatch.gateways.reading import Json, JsonObject
 
 MOST_ITEMS: Final = 20
-_UNNAMED: Final = "unnamed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +93,14 @@ def _other(covered: Covered, item: JsonObject | None) -> GatewayEvent:
     return GatewayEvent(
         kind=EventKind.OTHER,
         dedupe_id=f"{digest}:{named}" if named else digest,
-        type=reading.shown(covered.type or _UNNAMED),
+        type=reading.shown(covered.type or f"status:{_status(item)}"),
         occurred_at=covered.occurred_at,
     )
+
+
+def _status(item: JsonObject | None) -> str:
+    """Give the status as it is written, for people: only what is read counts."""
+    return reading.shown(None if item is None else item.get("status"))
 
 
 def _event(
@@ -125,7 +129,7 @@ def _not_there_yet(
     """The index lags: name the refund, so that it is asked for later."""
     evidence = Evidence(
         source="webhook",
-        raw_status=reading.shown(item.get("status")),
+        raw_status=_status(item),
         gateway_reference=transaction_id,
         merchant_reference=transactions.code_of(item),
     )
@@ -148,11 +152,10 @@ def _read_back(
     if transactions.did(whole, facts.CREDITS) is None:
         return bare
     said = transactions.read_refund(whole, "webhook", None)
-    told = reading.shown(item.get("status"))
     return replace(
         bare,
         kind=EventKind.REFUND,
-        dedupe_id=f"{transaction_id}:{told}:{said.evidence.raw_status}",
+        dedupe_id=f"{transaction_id}:{_status(item)}:{said.evidence.raw_status}",
         word=said.word,
         evidence=said.evidence,
         payment_aliases=transactions.names_of_payment(whole),

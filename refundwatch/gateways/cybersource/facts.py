@@ -80,6 +80,7 @@ CAPABILITIES: Final = Capabilities(
         "There is no idempotency: an order without an answer is never sent again.",
         "The search shows a refund after minutes; after half an hour people decide.",
         "A refund can be cancelled until it is in a batch, usually the same day.",
+        "A lost order is never undone by its attempt: it may be the one wanted.",
         "A refusal by the processor after transmission shows only in the report.",
         "Disputes are told by no event: the acquirer tells of them.",
         "What was refunded of one of several captures cannot be told apart.",

@@ -204,7 +204,7 @@ def test_a_type_that_is_not_signed_is_not_used() -> None:
     alone = signed(body, json.dumps(PAYLOAD).encode())
     one = only(alone, SENT)
     assert one.word is Word.SUCCEEDED
-    assert one.type == "unnamed"
+    assert one.type == "status:BATCHED"
     assert one.occurred_at is None
     whole = only(signed(body))
     assert (whole.kind, whole.word) == (EventKind.OTHER, None)
@@ -235,7 +235,7 @@ def test_the_payload_within_what_was_encrypted_may_be_what_is_signed() -> None:
     inner = event(PAYLOAD)
     sent = signed(compact({"encData": sealed(inner)}), json.dumps(PAYLOAD).encode())
     one = only(sent, SENT, secrets=BOTH)
-    assert one.type == "unnamed"
+    assert one.type == "status:BATCHED"
 
 
 def test_without_our_key_an_encrypted_body_waits() -> None:
