@@ -193,12 +193,12 @@ def test_every_amount_means_the_same_on_both_sides(amount: int, currency: str) -
     assert (row.net_minor, row.currency) == (amount, currency)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_in_a_storm_no_answer_is_read_against_the_truth(seed: int) -> None:
     merchant = Merchant("hostile", seed, wrong_amount=0.05)
     merchant.add(STORM, 100_000_000)
     forged = 0
-    for number in range(200):
+    for number in range(150):
         told = instruction(number, payment_reference=STORM)
         reference = told.merchant_reference
         try:
@@ -236,7 +236,7 @@ def test_in_a_storm_each_lost_order_is_found_again(seed: int) -> None:
     merchant = Merchant("hostile", seed)
     merchant.add(STORM, 100_000_000)
     lost = []
-    for number in range(120):
+    for number in range(80):
         told = instruction(number, payment_reference=STORM)
         try:
             outcome = ordered(merchant, told)

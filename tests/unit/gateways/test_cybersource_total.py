@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refundwatch.domain.refund import Word
@@ -56,12 +56,15 @@ from tests.unit.gateways.test_cybersource_settlement import PAGE
 
 ORDERS = [one["body"] for one in RECORDED if one["operation"] == "refund"]
 BOTH = (HOOK_SECRET, private_pem())
+# The fuzzing of every reader draws many more of these.
+SOME = settings(max_examples=40)
 
 
 def responses(*goods: Any) -> st.SearchStrategy[HttpResponse]:
     return st.builds(HttpResponse, STATUSES, HEADERS, bodies(*goods))
 
 
+@SOME
 @given(responses(*ORDERS))
 def test_any_answer_to_an_order_gives_an_outcome_its_status_allows(
     response: HttpResponse,
@@ -84,6 +87,7 @@ def test_any_answer_to_an_order_gives_an_outcome_its_status_allows(
             raise AssertionError(outcome)
 
 
+@SOME
 @given(responses(capture(), sale(), transaction(id=CAPTURE)))
 def test_any_payment_gives_an_order_or_a_reason(response: HttpResponse) -> None:
     driven = drive(GATEWAY.refund(ORDER), response, answer(201, ORDERS[0]))
@@ -92,6 +96,7 @@ def test_any_payment_gives_an_order_or_a_reason(response: HttpResponse) -> None:
     assert not orders or response.status == 200
 
 
+@SOME
 @given(responses(*ORDERS, {"status": "VOIDED"}))
 def test_any_answer_to_a_cancellation_gives_an_outcome(response: HttpResponse) -> None:
     outcome = result_of(GATEWAY.cancel(KNOWN), response)
@@ -105,6 +110,7 @@ def test_any_answer_to_a_cancellation_gives_an_outcome(response: HttpResponse) -
         )
 
 
+@SOME
 @given(
     responses(search(), search(summary()), search(summary("0"), summary())),
     responses(transaction()),
@@ -128,6 +134,7 @@ def test_any_answers_to_a_look_up_give_a_result(
             raise AssertionError(result)
 
 
+@SOME
 @given(responses(transaction()))
 def test_any_answer_to_a_read_gives_that_refund_or_none(
     response: HttpResponse,
@@ -139,6 +146,7 @@ def test_any_answer_to_a_read_gives_that_refund_or_none(
         assert isinstance(result, LookupFailed)
 
 
+@SOME
 @given(
     responses(capture(REFUND), sale(), capture(REFUND, "7")), responses(transaction())
 )
@@ -153,6 +161,7 @@ def test_any_answers_about_a_payment_give_amounts_or_none(
         assert result.refunded_minor is None or result.refunded_minor >= 0
 
 
+@SOME
 @given(responses(search(), search(summary())))
 def test_any_answer_to_a_probe_gives_a_result(response: HttpResponse) -> None:
     result = result_of(GATEWAY.probe(ACCOUNT), response)
@@ -163,6 +172,7 @@ def test_any_answer_to_a_probe_gives_a_result(response: HttpResponse) -> None:
 PAYLOADS = [{"id": REFUND, "status": "BATCHED"}, [{"data": {"id": REFUND}}]]
 
 
+@SOME
 @given(
     bodies(
         *(
@@ -184,6 +194,7 @@ def test_any_signed_body_gives_a_verdict(body: bytes, response: HttpResponse) ->
         assert all(identities)
 
 
+@SOME
 @given(st.text(max_size=80), st.binary(min_size=3, max_size=40))
 def test_any_other_header_is_forged(header: str, body: bytes) -> None:
     operation = GATEWAY.receive(
@@ -192,11 +203,13 @@ def test_any_other_header_is_forged(header: str, body: bytes) -> None:
     assert isinstance(result_of(operation), Forged)
 
 
+@SOME
 @given(st.text(max_size=60) | st.lists(st.text(max_size=9), max_size=7).map(".".join))
 def test_any_text_that_is_not_encrypted_opens_to_nothing(sealed_text: str) -> None:
     assert encryption.decrypted(sealed_text, (private_key(),)) is None
 
 
+@SOME
 @given(bodies(PAGE))
 def test_any_report_gives_lines_or_is_refused(body: bytes) -> None:
     try:
