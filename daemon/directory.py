@@ -104,6 +104,9 @@ def _path(
         connect_timeout_seconds=connection.connect_timeout_seconds,
         concurrency=connection.concurrency,
         api_version=connection.api_version,
+        rate_per_second=connection.rate_per_second,
+        burst=connection.burst,
+        fee_basis_points=connection.fee_basis_points,
     )
 
 

@@ -146,7 +146,7 @@ class Feed:
         return m.HealthFrame(
             now=now,
             counts=present.counts(counts),
-            connections=[present.connection(row) for row in connections],
+            connections=[present.connection(row, now) for row in connections],
             alarms=[present.alarm(row) for row in alarms],
             metrics=m.MetricsView(
                 at=now,

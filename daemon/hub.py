@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from refundwatch.flow.cancel import Canceller
     from refundwatch.flow.intake import Intake
+    from refundwatch.flow.lanes import Lanes
     from refundwatch.flow.ports import Clock, Log
     from refundwatch.store.contract import Policy, Store
 
@@ -49,6 +50,7 @@ class Hub:
     store: Store
     intake: Intake
     canceller: Canceller
+    lanes: Lanes
     clock: Clock
     log: Log
     started_at: datetime

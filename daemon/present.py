@@ -18,9 +18,11 @@ from refundwatch.domain.refund import OPERATOR_WORDS, UNSENT, RefundState
 from refundwatch.gateways.registry import NAMES, gateway
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
     from refundwatch.domain.policy import Principal
+    from refundwatch.domain.routing import RouteNote
     from refundwatch.store import contract as c
 
 S = RefundState
@@ -139,8 +141,13 @@ def refund(row: c.RefundSummary) -> m.RefundView:
     )
 
 
-def detail(row: c.RefundDetail, principal: Principal) -> m.RefundDetailView:
-    """Present a refund with everything known, for this caller."""
+def detail(
+    row: c.RefundDetail, principal: Principal, way: Iterable[RouteNote] = ()
+) -> m.RefundDetailView:
+    """Present a refund with everything known, for this caller.
+
+    `way` is which connection it would take now, and why.
+    """
     return m.RefundDetailView(
         refund=refund(row.summary),
         payment=payment(row.payment),
@@ -170,6 +177,7 @@ def detail(row: c.RefundDetail, principal: Principal) -> m.RefundDetailView:
                 reason=it.reason,
                 status=it.status,
                 duration_ms=it.duration_ms,
+                route=route(it.route),
             )
             for it in row.attempts
         ],
@@ -186,6 +194,7 @@ def detail(row: c.RefundDetail, principal: Principal) -> m.RefundDetailView:
         ],
         timeline=[entry(it) for it in row.entries],
         actions=actions(row, principal),
+        route=route(way),
     )
 
 
@@ -284,11 +293,30 @@ def account(row: c.AccountRow) -> m.AccountView:
     )
 
 
-def connection(row: c.ConnectionRow) -> m.ConnectionView:
-    """Present a connection's health."""
-    return m.ConnectionView.model_validate(
-        {name: getattr(row, name) for name in m.ConnectionView.model_fields}
-    )
+def connection(row: c.ConnectionRow, now: datetime) -> m.ConnectionView:
+    """Present a connection's health; a circuit that is closed says nothing."""
+    stated = {name: getattr(row, name) for name in m.ConnectionView.model_fields}
+    circuits = [
+        m.CircuitView(
+            part=part.value,
+            standing=it.standing(now).value,
+            opened_at=it.opened_at,
+            until=it.until,
+            reason=it.reason,
+            actor=it.actor,
+        )
+        for part, it in row.circuits.items()
+        if it.opened_at is not None
+    ]
+    return m.ConnectionView.model_validate({**stated, "circuits": circuits})
+
+
+def route(notes: Iterable[RouteNote]) -> list[m.RouteNoteView]:
+    """Present why connections were taken or passed over."""
+    return [
+        m.RouteNoteView(connection=it.connection, reason=it.reason, detail=it.detail)
+        for it in notes
+    ]
 
 
 def outage(row: c.OutageRow) -> m.OutageView:

@@ -133,6 +133,7 @@ async def wired(config: Config, clock: Clock, log: Log) -> AsyncIterator[Wired]:
             store=store,
             intake=house.intake,
             canceller=house.canceller,
+            lanes=house.equipment.lanes,
             clock=clock,
             log=log,
             started_at=clock.now(),

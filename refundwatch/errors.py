@@ -391,6 +391,13 @@ class AccountUnknown(RefundwatchError):
     http_status = 422
 
 
+class ConnectionUnknown(RefundwatchError):
+    """No connection has this id."""
+
+    code = "connection.unknown"
+    http_status = 404
+
+
 class TokenConflict(RefundwatchError):
     """A token may not be made: its id is taken, or an admin exists already."""
 

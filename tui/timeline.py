@@ -14,7 +14,7 @@ from tui import format as f
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from refundwatch.api.models import EntryView, RefundDetailView
+    from refundwatch.api.models import EntryView, RefundDetailView, RouteNoteView
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +49,20 @@ def _told(entry: EntryView) -> str:
     return "  ".join(pairs)
 
 
+def route_words(note: RouteNoteView) -> str:
+    """Say of a connection why it was taken, or passed over."""
+    detail = f" ({note.detail})" if note.detail else ""
+    return f"{note.connection} {note.reason.replace('_', ' ')}{detail}"
+
+
 def _attempts(detail: RefundDetailView) -> list[Moment]:
     found = []
     for it in detail.attempts:
         opened = f"attempt {it.number} opened through {it.connection}"
         found.append(Moment(it.opened_at, "sent", "wait", f.plain(opened)))
+        if it.route:
+            words = "; ".join(map(route_words, it.route))
+            found.append(Moment(it.opened_at, "way", "", f.plain(words)))
         if it.closed_at is None:
             continue
         took = "" if it.duration_ms is None else f" after {it.duration_ms} ms"

@@ -12,7 +12,8 @@ from daemon import present
 from daemon.problems import NotThere
 from daemon.routes.call import Answer, Call, RouteHandler
 from refundwatch.api import models as m
-from refundwatch.errors import AlarmUnknown
+from refundwatch.domain.circuit import Part
+from refundwatch.errors import AlarmUnknown, TextInvalid
 from refundwatch.store import contract as c
 
 DAY_SECONDS: Final = 86_400
@@ -58,15 +59,41 @@ async def show_account(call: Call) -> Answer:
 async def list_connections(call: Call) -> Answer:
     """List connections with their health."""
     rows = await call.hub.store.read(c.ListConnections())
-    return Answer(m.ConnectionsView(items=[present.connection(row) for row in rows]))
+    items = [present.connection(row, call.now) for row in rows]
+    return Answer(m.ConnectionsView(items=items))
 
 
 async def show_connection(call: Call) -> Answer:
     """Show one connection."""
+    return Answer(await _connection(call))
+
+
+async def set_circuit(call: Call) -> Answer:
+    """Open or close a circuit by hand."""
+    body = call.model(m.CircuitBody)
+    known = await _connection(call)
+    opens = body.standing == "open"
+    if body.seconds is not None and not opens:
+        raise TextInvalid("A circuit is closed without an end.", field="seconds")
+    command = c.SetCircuit(
+        at=call.now,
+        principal=call.principal,
+        connection=known.id,
+        part=Part(body.part),
+        opens=opens,
+        lasts=None if body.seconds is None else timedelta(seconds=body.seconds),
+        reason_code=body.reason_code,
+        reason_text=body.reason_text,
+    )
+    await call.hub.store.execute(command)
+    return Answer(await _connection(call))
+
+
+async def _connection(call: Call) -> m.ConnectionView:
     name = f"{call.parts['account']}/{call.parts['connection']}"
     for row in await call.hub.store.read(c.ListConnections()):
         if row.id == name:
-            return Answer(present.connection(row))
+            return present.connection(row, call.now)
     raise NotThere(f"There is no connection {name}.", field="connection")
 
 
@@ -115,6 +142,7 @@ HANDLERS: Final[dict[str, RouteHandler]] = {
     "accounts.show": show_account,
     "connections.list": list_connections,
     "connections.show": show_connection,
+    "connections.circuit": set_circuit,
     "outages.list": list_outages,
     "alarms.list": list_alarms,
     "alarms.acknowledge": acknowledge,

@@ -13,11 +13,14 @@ from refundwatch.api import models as m
 from refundwatch.domain.decision import Verdict
 from refundwatch.domain.events import Resolution
 from refundwatch.domain.filter import parse_filter
+from refundwatch.domain.refund import RefundState
 from refundwatch.errors import CursorInvalid, RefundUnknown
 from refundwatch.store import contract as c
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from refundwatch.domain.routing import RouteNote
 
 
 async def create(call: Call) -> Answer:
@@ -78,7 +81,12 @@ async def states(call: Call) -> Answer:
 async def show(call: Call) -> Answer:
     """Show one refund, whole."""
     row = await _detail(call, call.parts["refund"])
-    return Answer(present.detail(row, call.principal))
+    way: tuple[RouteNote, ...] = ()
+    refund = row.summary.refund
+    if refund.state is RefundState.QUEUED:
+        await call.hub.lanes.see_health(call.hub.store)
+        way = call.hub.lanes.explain(refund.account).notes
+    return Answer(present.detail(row, call.principal, way))
 
 
 async def look_up(call: Call) -> Answer:

@@ -326,8 +326,16 @@ class DecisionView(View):
     statement: str
 
 
+class RouteNoteView(View):
+    """Why a connection was chosen or passed over; the reason is a code."""
+
+    connection: str
+    reason: str
+    detail: str = ""
+
+
 class AttemptView(View):
-    """One attempt to send."""
+    """One attempt to send; `route` says why over this connection."""
 
     number: int
     connection: str
@@ -337,6 +345,7 @@ class AttemptView(View):
     reason: str | None
     status: int | None
     duration_ms: int | None
+    route: list[RouteNoteView] = []
 
 
 class DeliveryView(View):
@@ -370,7 +379,10 @@ class ActionView(View):
 
 
 class RefundDetailView(View):
-    """A refund with its whole timeline."""
+    """A refund with its whole timeline.
+
+    `route` says of one that waits to be sent which way it would take now, and why.
+    """
 
     refund: RefundView
     payment: PaymentView
@@ -382,6 +394,7 @@ class RefundDetailView(View):
     deliveries: list[DeliveryView]
     timeline: list[EntryView]
     actions: list[ActionView]
+    route: list[RouteNoteView] = []
 
 
 class CreatedRefundView(View):
@@ -457,6 +470,27 @@ class AccountsView(View):
     items: list[AccountView]
 
 
+class CircuitView(View):
+    """How a connection's orders or reads stand; `until` is when reads may try it."""
+
+    part: Literal["orders", "reads"]
+    standing: Literal["closed", "open", "half_open"]
+    opened_at: datetime | None = None
+    until: datetime | None = None
+    reason: str | None = None
+    actor: str | None = None
+
+
+class CircuitBody(Body):
+    """Open or close a circuit by hand; `seconds` None keeps it open until closed."""
+
+    part: Literal["orders", "reads"] = "orders"
+    standing: Literal["closed", "open"]
+    seconds: Annotated[int, Field(ge=1, le=604_800)] | None = None
+    reason_code: Code
+    reason_text: Text | None = None
+
+
 class ConnectionView(View):
     """A connection's health as it stands."""
 
@@ -474,6 +508,7 @@ class ConnectionView(View):
     queued: int
     sending: int
     unknown: int
+    circuits: list[CircuitView] = []
 
 
 class ConnectionsView(View):

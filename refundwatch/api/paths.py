@@ -291,6 +291,15 @@ ROUTES: Final[tuple[Route, ...]] = (
         m.ConnectionView,
     ),
     Route(
+        "connections.circuit",
+        "POST",
+        "/connections/{account}/{connection}/circuit",
+        "Open or close a circuit by hand",
+        P.CONNECTION_CONTROL,
+        m.ConnectionView,
+        m.CircuitBody,
+    ),
+    Route(
         "outages.list",
         "GET",
         "/outages",

@@ -1,14 +1,20 @@
-"""`refundwatch connections`: list, show, outages.
+"""`refundwatch connections`: list, show, outages, trip, close.
 
-Invariant: it only reads.
+Invariant: only `trip` and `close` change something: whether orders or reads leave.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from refundwatch.api.models import ConnectionsView, ConnectionView, OutagesView
+from refundwatch.api.models import (
+    CircuitBody,
+    ConnectionsView,
+    ConnectionView,
+    OutagesView,
+)
 from refundwatch.commands.command_line import Noun
+from refundwatch.commands.flags import add_reason_flags
 from refundwatch.commands.output import (
     Column,
     emit,
@@ -24,7 +30,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from refundwatch.api.client import ApiClient
-    from refundwatch.api.models import OutageView
+    from refundwatch.api.models import CircuitView, OutageView
 
 COLUMNS: Final = (
     Column("CONNECTION", shrinks=True),
@@ -45,7 +51,9 @@ OUTAGE_COLUMNS: Final = (
 
 def main(argv: list[str]) -> int:
     """Run one command; return its exit code."""
-    noun = Noun("connections", "Paths to the gateways: list, show, outages.")
+    noun = Noun(
+        "connections", "Paths to the gateways: list, show, trip, close, outages."
+    )
     noun.verb("list", list_all, "List connections with their health")
     shows = noun.verb("show", show, "Show a connection")
     shows.add_argument("connection", metavar="ACCOUNT/CONNECTION")
@@ -53,6 +61,21 @@ def main(argv: list[str]) -> int:
     outages.add_argument(
         "--window", type=window_seconds, default="24h", metavar="WINDOW", help="24h, 7d"
     )
+    trips = noun.verb("trip", trip, "Let nothing leave over a connection")
+    trips.add_argument(
+        "--for",
+        dest="lasts",
+        type=window_seconds,
+        metavar="WINDOW",
+        help="30m, 2h; without it until somebody closes it",
+    )
+    closes = noun.verb("close", close, "Let orders leave over a connection again")
+    for verb in (trips, closes):
+        verb.add_argument("connection", metavar="ACCOUNT/CONNECTION")
+        verb.add_argument(
+            "--part", choices=("orders", "reads"), default="orders", help="orders"
+        )
+        add_reason_flags(verb)
     return noun.run(argv)
 
 
@@ -65,7 +88,7 @@ async def list_all(client: ApiClient, arguments: Namespace) -> int:
     rows = [
         (
             it.id,
-            "paused" if it.paused else it.health,
+            _standing(it),
             str(it.queued),
             str(it.sending),
             str(it.unknown),
@@ -77,18 +100,60 @@ async def list_all(client: ApiClient, arguments: Namespace) -> int:
     return 0
 
 
-async def show(client: ApiClient, arguments: Namespace) -> int:
-    """Show one connection."""
+def _standing(it: ConnectionView) -> str:
+    """Say in a word how a connection stands: what keeps orders from it comes first."""
+    if it.paused:
+        return "paused"
+    stopped = any(circuit.part == "orders" for circuit in it.circuits)
+    return "stopped" if stopped else it.health
+
+
+def _parts(arguments: Namespace) -> dict[str, str]:
     account, slash, connection = arguments.connection.partition("/")
     if not slash:
         raise UsageProblem(
             f"{arguments.connection!a} is not ACCOUNT/CONNECTION, such as "
             "stripe-uk/main."
         )
+    return {"account": account, "connection": connection}
+
+
+async def trip(client: ApiClient, arguments: Namespace) -> int:
+    """Open a circuit by hand."""
+    return await _set(client, arguments, "open", arguments.lasts)
+
+
+async def close(client: ApiClient, arguments: Namespace) -> int:
+    """Close a circuit by hand."""
+    return await _set(client, arguments, "closed", None)
+
+
+async def _set(
+    client: ApiClient, arguments: Namespace, standing: str, seconds: int | None
+) -> int:
+    body = CircuitBody.model_validate(
+        {
+            "part": arguments.part,
+            "standing": standing,
+            "seconds": seconds,
+            "reason_code": arguments.reason_code,
+            "reason_text": arguments.reason,
+        }
+    )
     view = await client.call(
-        "connections.show",
-        ConnectionView,
-        parts={"account": account, "connection": connection},
+        "connections.circuit", ConnectionView, parts=_parts(arguments), body=body
+    )
+    if arguments.json:
+        emit_json(view)
+        return 0
+    emit(f"{view.id}: {arguments.part} {'stopped' if standing == 'open' else 'go on'}")
+    return 0
+
+
+async def show(client: ApiClient, arguments: Namespace) -> int:
+    """Show one connection."""
+    view = await client.call(
+        "connections.show", ConnectionView, parts=_parts(arguments)
     )
     if arguments.json:
         emit_json(view)
@@ -109,7 +174,16 @@ async def show(client: ApiClient, arguments: Namespace) -> int:
         ("unknown", str(view.unknown)),
     ):
         emit(f"{name:<14} {text}")
+    for it in view.circuits:
+        emit(f"{it.part:<14} {_circuit(it)}")
     return 0
+
+
+def _circuit(it: CircuitView) -> str:
+    by = it.actor or "itself"
+    until = "somebody closes it" if it.until is None else when_exactly(it.until)
+    standing, since = it.standing.replace("_", " "), when_exactly(it.opened_at)
+    return f"{standing} by {by} since {since} until {until}: {it.reason}"
 
 
 async def list_outages(client: ApiClient, arguments: Namespace) -> int:

@@ -63,6 +63,11 @@ def add_import_flags(parser: ArgumentParser) -> None:
 def add_decision_flags(parser: ArgumentParser, reason_code: str | None = None) -> None:
     """Add what every decision takes; without a default the code must be given."""
     parser.add_argument("refund", metavar="REFUND", help="its id: rf_…")
+    add_reason_flags(parser, reason_code)
+
+
+def add_reason_flags(parser: ArgumentParser, reason_code: str | None = None) -> None:
+    """Add a reason's code and text; without a default the code must be given."""
     parser.add_argument(
         "--reason-code",
         required=reason_code is None,

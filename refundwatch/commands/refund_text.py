@@ -15,7 +15,12 @@ from refundwatch.commands.output import Column, emit, when, when_exactly
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from refundwatch.api.models import EntryView, RefundDetailView, RefundView
+    from refundwatch.api.models import (
+        EntryView,
+        RefundDetailView,
+        RefundView,
+        RouteNoteView,
+    )
 
 _WRAPPED_WIDTH: Final = 76
 LIST_COLUMNS: Final = (
@@ -52,6 +57,7 @@ def emit_detail(view: RefundDetailView) -> None:
         emit(f"{name:<14} {text}")
     _section("decisions", _decisions(view))
     _section("attempts", _attempts(view))
+    _section("way it would take now", _route(view.route))
     _section(
         "webhooks",
         [
@@ -145,7 +151,17 @@ def _attempts(view: RefundDetailView) -> list[str]:
             f"{when(it.opened_at)}  attempt {it.number} by {it.connection}: "
             f"{outcome}{why}{answer}{took}"
         )
+        lines += [f"  {line}" for line in _route(it.route)]
     return lines
+
+
+def _route(notes: Sequence[RouteNoteView]) -> list[str]:
+    """Say of each connection why it was taken, or passed over."""
+    return [
+        f"{note.connection}: {note.reason.replace('_', ' ')}"
+        + (f" ({note.detail})" if note.detail else "")
+        for note in notes
+    ]
 
 
 def _data(it: EntryView) -> list[str]:

@@ -10,6 +10,7 @@ import os
 import re
 import tomllib
 from decimal import Decimal
+from math import ceil
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -317,6 +318,7 @@ class _Loader:
         self, name: str, table: Table, lease_seconds: int
     ) -> ConnectionConfig:
         credentials_table = table.table("credentials", optional=True)
+        rate, burst = _rate(table)
         connection = ConnectionConfig(
             name=name,
             endpoint=self._endpoint(table),
@@ -328,6 +330,9 @@ class _Loader:
             connect_timeout_seconds=table.seconds("connect_timeout_seconds", 5.0, 0.1),
             concurrency=table.integer("concurrency", 16, 1, 1000),
             api_version=table.optional_text("api_version"),
+            rate_per_second=rate,
+            burst=burst,
+            fee_basis_points=table.integer("fee_basis_points", 0, 0, 10_000),
         )
         table.finish()
         if connection.timeout_seconds > lease_seconds / 2:
@@ -350,6 +355,16 @@ class _Loader:
                 "(http:// only on loopback in a sandbox)",
             )
         return endpoint
+
+
+def _rate(table: Table) -> tuple[float | None, int]:
+    """Read how many calls may begin a second, and at once; None for no limit."""
+    if "rate_per_second" not in table.content:
+        if "burst" in table.content:
+            raise table.error("burst", "needs a rate_per_second")
+        return None, 1
+    rate = table.number("rate_per_second", 0.01, 100_000)
+    return rate, table.integer("burst", max(1, ceil(rate)), 1, 100_000)
 
 
 def _placed(table: Table, key: str, variable: str, name: str) -> Path:

@@ -157,7 +157,11 @@ class BandConfig:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionConfig:
-    """`[accounts.NAME.connections.NAME]`."""
+    """`[accounts.NAME.connections.NAME]`.
+
+    `rate_per_second` is how many calls may begin a second, None for no limit, and
+    `burst` how many at once; `fee_basis_points` what it costs beyond the cheapest way.
+    """
 
     name: str
     endpoint: str
@@ -166,6 +170,9 @@ class ConnectionConfig:
     connect_timeout_seconds: float = 5.0
     concurrency: int = 16
     api_version: str | None = None
+    rate_per_second: float | None = None
+    burst: int = 1
+    fee_basis_points: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,15 @@ class Table:
             raise self.error(key, f"must be from {low} seconds to a year")
         return float(value)
 
+    def number(self, key: str, low: float, high: float) -> float:
+        """Read a number within bounds that must be there."""
+        value = self._take(key, None)
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise self.error(key, "must be a number")
+        if not low <= value <= high:
+            raise self.error(key, f"must be from {low} to {high}")
+        return float(value)
+
     def integers(self, key: str, default: tuple[int, ...]) -> tuple[int, ...]:
         """Read a rising list of whole numbers."""
         value = self._take(key, list(default))

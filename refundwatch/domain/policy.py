@@ -45,6 +45,7 @@ class Permission(StrEnum):
     PAYMENT_CREATE = "payment:create"
     ACCOUNT_READ = "account:read"
     ACCOUNT_MANAGE = "account:manage"
+    CONNECTION_CONTROL = "connection:control"
     ALARM_READ = "alarm:read"
     ALARM_ACKNOWLEDGE = "alarm:acknowledge"
     METRIC_READ = "metric:read"
@@ -79,12 +80,19 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
         P.REFUND_RELEASE,
         P.REFUND_LOOKUP,
         P.REFUND_RESOLVE,
+        P.CONNECTION_CONTROL,
         P.ALARM_ACKNOWLEDGE,
         P.PAYMENT_CREATE,
     },
     Role.APPROVER: _WATCHES | {P.REFUND_APPROVE, P.REFUND_REFUSE, P.REFUND_RESOLVE},
     Role.ADMIN: _WATCHES
-    | {P.ACCOUNT_MANAGE, P.ALARM_ACKNOWLEDGE, P.CONFIG_READ, P.TOKEN_MANAGE},
+    | {
+        P.ACCOUNT_MANAGE,
+        P.CONNECTION_CONTROL,
+        P.ALARM_ACKNOWLEDGE,
+        P.CONFIG_READ,
+        P.TOKEN_MANAGE,
+    },
 }
 """The one table of roles. An admin decides about access, never about money."""
 

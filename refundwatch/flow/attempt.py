@@ -37,6 +37,7 @@ from refundwatch.store.contract import (
 
 if TYPE_CHECKING:
     from refundwatch.domain.refund import Refund
+    from refundwatch.domain.routing import RouteNote
     from refundwatch.domain.transition import Applied
     from refundwatch.flow.equipment import Equipment
     from refundwatch.flow.exchange import Line
@@ -143,22 +144,31 @@ class Attempts:
         self._at = equipment
 
     async def make(
-        self, refund: Refund, path: ConnectionPath, request: HttpRequest | None
+        self,
+        refund: Refund,
+        path: ConnectionPath,
+        request: HttpRequest | None,
+        route: tuple[RouteNote, ...] = (),
     ) -> Applied | ClaimLost:
         """Claim the refund, send its request, and record the outcome.
 
-        With `request` None the stored one is sent again.
+        With `request` None the stored one is sent again. `route` says why this
+        connection was taken.
         """
         # Counted from before the claim: a slow commit shortens what is left.
         lease_ends = self._at.clock.monotonic() + self._at.settings.lease_seconds
-        claimed = await self._claim(refund, path, request)
+        claimed = await self._claim(refund, path, request, route)
         if isinstance(claimed, ClaimLost):
             return claimed
         self._at.ages.sent(claimed.refund)
         return await self._send(claimed, path, lease_ends)
 
     async def _claim(
-        self, refund: Refund, path: ConnectionPath, request: HttpRequest | None
+        self,
+        refund: Refund,
+        path: ConnectionPath,
+        request: HttpRequest | None,
+        route: tuple[RouteNote, ...],
     ) -> Claimed | ClaimLost:
         now = self._at.clock.now()
         return await self._at.store.execute(
@@ -170,6 +180,7 @@ class Attempts:
                 request=to_store(request) if request is not None else None,
                 lease_until=now + timedelta(seconds=self._at.settings.lease_seconds),
                 policy=self._at.policy(),
+                route=route,
             )
         )
 

@@ -27,6 +27,7 @@ from refundwatch.store.contract import ClaimLost, DueSends, HoldUnsent, Postpone
 
 if TYPE_CHECKING:
     from refundwatch.domain.refund import Refund
+    from refundwatch.domain.routing import RouteNote
     from refundwatch.flow.attempt import Attempts
     from refundwatch.flow.equipment import Equipment
     from refundwatch.flow.ports import ConnectionPath
@@ -74,7 +75,7 @@ class Dispatcher(Room[str]):
 
     async def _start(self, work: DueWork) -> bool:
         """Start one refund if its payment is free and a connection has a place."""
-        path = self.at.lanes.choose(work.refund.account)
+        path, notes = self.at.lanes.choose_noted(work.refund.account)
         payment = work.payment.id
         if path is None or payment in self._payments:
             return False
@@ -86,17 +87,19 @@ class Dispatcher(Room[str]):
             self._payments.discard(payment)
             lane.release()
 
-        self.jobs.start(work.refund.id, self._send(work, path), leave)
+        self.jobs.start(work.refund.id, self._send(work, path, notes), leave)
         return True
 
-    async def _send(self, work: DueWork, path: ConnectionPath) -> None:
+    async def _send(
+        self, work: DueWork, path: ConnectionPath, notes: tuple[RouteNote, ...]
+    ) -> None:
         original = await self._originals.ready(work, path)
         if original is None or not await self._earlier.is_clear(work.refund, path):
             return
         request = await self._built(work.refund, path, original)
         if request is None or self.closing:
             return
-        done = await self._attempts.make(work.refund, path, request)
+        done = await self._attempts.make(work.refund, path, request, notes)
         if isinstance(done, ClaimLost):
             self.at.lanes.forget_health()
             self.park(work.refund.id, _LOST_SECONDS)

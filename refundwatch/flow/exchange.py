@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 from refundwatch.flow import calls as noted
 from refundwatch.flow.ports import NeverSentError, NoAnswerError
@@ -58,6 +58,18 @@ class Ran(Generic[T]):
     def last_call(self) -> CallRecord | None:
         """Give the exchange that decided the result."""
         return self.calls[-1] if self.calls else None
+
+
+class Meter(Protocol):
+    """Sees each call begin and end: for rates, and for how well a connection does."""
+
+    def began(self, path: ConnectionPath) -> None:
+        """Note that a call begins."""
+        ...
+
+    def ended(self, path: ConnectionPath, call: CallRecord) -> None:
+        """Note how a call ended."""
+        ...
 
 
 async def drive(
@@ -136,9 +148,15 @@ class Exchanges:
     """The wire with credentials, sessions, kept answers and records."""
 
     def __init__(
-        self, transport: Transport, paths: Paths, clock: Clock, store: Store
+        self,
+        transport: Transport,
+        paths: Paths,
+        clock: Clock,
+        store: Store,
+        meter: Meter | None = None,
     ) -> None:
         """Start without sessions and kept answers."""
+        self._meter = meter
         self.sessions = Sessions(clock)
         self._transport = transport
         self._paths = paths
@@ -251,15 +269,22 @@ class Exchanges:
     ) -> HttpResponse:
         clock = self._clock
         asked = noted.Asked(line.path, request, clock.now(), clock.monotonic())
+        if self._meter is not None:
+            self._meter.began(line.path)
         try:
             response = await self._transport.exchange(
                 line.path, request, timeout_seconds
             )
         except Exception as error:
-            line.calls.append(noted.failed(asked, error, clock.monotonic()))
+            self._note(line, noted.failed(asked, error, clock.monotonic()))
             raise
-        line.calls.append(noted.answered(asked, response, clock.monotonic()))
+        self._note(line, noted.answered(asked, response, clock.monotonic()))
         return response
+
+    def _note(self, line: Line, call: CallRecord) -> None:
+        line.calls.append(call)
+        if self._meter is not None:
+            self._meter.ended(line.path, call)
 
     # --- answers that may be kept -----------------------------------------------
 

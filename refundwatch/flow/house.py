@@ -80,15 +80,16 @@ def build_house(
     more_jobs: Mapping[str, Job] | None = None,
 ) -> House:
     """Build the rooms; `more_jobs` are entered in the calendar beside our own."""
+    lanes = Lanes(paths, clock)
     equipment = Equipment(
         store=store,
-        exchanges=Exchanges(transport, paths, clock, store),
+        exchanges=Exchanges(transport, paths, clock, store, lanes),
         paths=paths,
         clock=clock,
         log=log,
         settings=settings,
         policy=policy,
-        lanes=Lanes(paths, clock),
+        lanes=lanes,
         pace=Pace(settings, clock),
         ages=Ages(clock),
     )

@@ -1,7 +1,8 @@
 """Which connection a refund takes, and how many calls a connection bears.
 
-Invariant: a connection never has more jobs than its limit, a resting or paused one
-gets no new refund, and what waits for one connection never holds a place of another.
+Invariant: a connection never has more jobs than its limit, one that rests, is paused
+or whose circuit is not closed gets no new refund, and what waits for one connection
+never holds a place of another.
 """
 
 from __future__ import annotations
@@ -9,12 +10,17 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+from refundwatch.domain.circuit import Part, Standing
+from refundwatch.domain.routing import Candidate, RouteNote, route
+from refundwatch.flow.bucket import Bucket
+from refundwatch.flow.scores import Scores
 from refundwatch.store.contract import ListConnections
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from refundwatch.domain.refund import Refund
+    from refundwatch.domain.routing import Route
     from refundwatch.flow.ports import Clock, ConnectionPath, Paths
     from refundwatch.store.contract import (
         CallRecord,
@@ -27,6 +33,11 @@ LONGEST_REST_SECONDS: Final = 600.0
 LEAST_REST_SECONDS: Final = 1.0
 
 
+def pinned_note(path: ConnectionPath) -> tuple[RouteNote, ...]:
+    """Say why an open question is sent again where it was sent."""
+    return (RouteNote(path.id, "pinned"),)
+
+
 class Lanes:
     """The bulkheads between connections, and what is known of their health."""
 
@@ -37,6 +48,35 @@ class Lanes:
         self._lanes: dict[str, tuple[int, asyncio.Semaphore]] = {}
         self._rests: dict[str, float] = {}
         self._health: dict[str, ConnectionRow] | None = None
+        self._buckets: dict[str, Bucket] = {}
+        self._scores = Scores()
+
+    # --- calls -------------------------------------------------------------------
+
+    def began(self, path: ConnectionPath) -> None:
+        """Count a call against the connection's rate."""
+        bucket = self._bucket(path)
+        if bucket is not None:
+            bucket.spend(self._clock.monotonic())
+
+    def ended(self, path: ConnectionPath, call: CallRecord) -> None:
+        """Note how well the connection did with an order."""
+        self._scores.saw(path.id, call, self._clock.monotonic())
+
+    def _bucket(self, path: ConnectionPath) -> Bucket | None:
+        rate = path.rate_per_second
+        if rate is None:
+            return None
+        bucket = self._buckets.get(path.id)
+        if bucket is None or (bucket.rate, bucket.burst) != (rate, path.burst):
+            now = self._clock.monotonic()
+            bucket = Bucket(rate, path.burst, float(path.burst), now)
+            self._buckets[path.id] = bucket
+        return bucket
+
+    def _token_seconds(self, path: ConnectionPath) -> float:
+        bucket = self._bucket(path)
+        return bucket.seconds_to_token(self._clock.monotonic()) if bucket else 0.0
 
     # --- places ------------------------------------------------------------------
 
@@ -68,13 +108,28 @@ class Lanes:
         return self._rests.get(path.id, 0.0) > self._clock.monotonic()
 
     def rest_seconds(self) -> float | None:
-        """Give how long until the first resting connection may go on."""
+        """Give how long until the first connection that rests may go on.
+
+        One whose rate is used up rests until its next token.
+        """
         now = self._clock.monotonic()
         for name in [name for name, until in self._rests.items() if until <= now]:
             del self._rests[name]
-        if not self._rests:
-            return None
-        return min(self._rests.values()) - now
+        waits = [until - now for until in self._rests.values()]
+        waits += [wait for wait in map(self._token_seconds, self._paths.all()) if wait]
+        return min(waits, default=None)
+
+    def may_read(self, path: ConnectionPath) -> bool:
+        """Tell whether a read may begin now; through a half-open circuit it may."""
+        return (
+            not self.is_resting(path)
+            and not self._token_seconds(path)
+            and not self.reads_stopped(path)
+        )
+
+    def reads_stopped(self, path: ConnectionPath) -> bool:
+        """Tell whether the circuit of a connection's reads is open now."""
+        return self._circuit(path, Part.READS) is Standing.OPEN
 
     # --- choice ------------------------------------------------------------------
 
@@ -94,19 +149,71 @@ class Lanes:
             self._health = None
 
     def choose(self, account: str) -> ConnectionPath | None:
-        """Give the first usable connection of an account that has a place free.
+        """Give the best usable connection of an account that has a place free.
 
         One that is down is used only where none is well, not where one is busy; None
         when there is none now.
         """
-        usable = [
-            path
-            for path in self._paths.of_account(account)
-            if not self._is_paused(path) and not self.is_resting(path)
-        ]
-        well = [path for path in usable if not self._is_down(path)]
-        free = (path for path in well or usable if not self.lane(path).locked())
-        return next(free, None)
+        return self.choose_noted(account)[0]
+
+    def choose_noted(
+        self, account: str
+    ) -> tuple[ConnectionPath | None, tuple[RouteNote, ...]]:
+        """Give it with the reasons; an account with one connection needs none."""
+        paths = self._paths.of_account(account)
+        if len(paths) == 1:
+            (path,) = paths
+            barred = self._barrier(path) is not None or self._is_busy(path)
+            return (None if barred else path), ()
+        found = route([self._candidate(path) for path in paths])
+        chosen = next((path for path in paths if path.id == found.chosen), None)
+        return chosen, found.notes
+
+    def explain(self, account: str) -> Route:
+        """Say for each connection of an account why it would be taken now, or not."""
+        paths = self._paths.of_account(account)
+        return route([self._candidate(path) for path in paths])
+
+    def _candidate(self, path: ConnectionPath) -> Candidate:
+        answered, latency = self._scores.of(path.id, self._clock.monotonic())
+        return Candidate(
+            connection=path.id,
+            barrier=self._barrier(path),
+            down=self._is_down(path),
+            busy=self._is_busy(path),
+            success_permille=answered,
+            latency_ms=latency,
+            fee_basis_points=path.fee_basis_points,
+        )
+
+    def _barrier(self, path: ConnectionPath) -> str | None:
+        """Name what keeps orders from a connection, in a code and its detail."""
+        row = (self._health or {}).get(path.id)
+        if row is not None and row.paused is not None:
+            return f"paused:{row.paused}"
+        standing = self._circuit(path, Part.ORDERS)
+        if standing is not Standing.CLOSED:
+            return f"circuit_{standing}:{self._because(path)}"
+        return "resting" if self.is_resting(path) else None
+
+    def _because(self, path: ConnectionPath) -> str:
+        row = (self._health or {}).get(path.id)
+        circuit = row.circuits.get(Part.ORDERS) if row is not None else None
+        if circuit is None:
+            return ""
+        by = f" by {circuit.actor}" if circuit.actor else ""
+        until = f" until {circuit.until:%H:%M:%S}" if circuit.until else ""
+        return f"{circuit.reason or ''}{by}{until}".strip()
+
+    def _circuit(self, path: ConnectionPath, part: Part) -> Standing:
+        row = (self._health or {}).get(path.id)
+        circuit = row.circuits.get(part) if row is not None else None
+        if circuit is None:
+            return Standing.CLOSED
+        return circuit.standing(self._clock.now())
+
+    def _is_busy(self, path: ConnectionPath) -> bool:
+        return self.lane(path).locked() or self._token_seconds(path) > 0
 
     def of_refund(self, refund: Refund) -> ConnectionPath | None:
         """Give the connection a sent refund is asked about: its own, else the first."""
@@ -122,16 +229,13 @@ class Lanes:
         path = self.of_refund(refund)
         if path is None or path.id != refund.connection:
             return None
-        return None if self._is_paused(path) or self.is_resting(path) else path
+        barred = self._barrier(path) is not None or self._token_seconds(path) > 0
+        return None if barred else path
 
     def busy_accounts(self) -> frozenset[str]:
         """Give the accounts over which nothing can be sent now."""
         accounts = {path.account.name for path in self._paths.all()}
         return frozenset(name for name in accounts if self.choose(name) is None)
-
-    def _is_paused(self, path: ConnectionPath) -> bool:
-        row = (self._health or {}).get(path.id)
-        return row is not None and row.paused is not None
 
     def _is_down(self, path: ConnectionPath) -> bool:
         row = (self._health or {}).get(path.id)
@@ -172,14 +276,14 @@ class Share:
 
     def free(self) -> int:
         """Count the free places of the connection that has most of them."""
-        resting = self._lanes.is_resting
+        readable = self._lanes.may_read
         return max(
-            (self._left(path) for path in self._paths.all() if not resting(path)),
+            (self._left(path) for path in self._paths.all() if readable(path)),
             default=0,
         )
 
     def _is_full(self, path: ConnectionPath) -> bool:
-        return self._left(path) <= 0 or self._lanes.is_resting(path)
+        return self._left(path) <= 0 or not self._lanes.may_read(path)
 
     def _left(self, path: ConnectionPath) -> int:
         return max(path.concurrency // 2, 1) - self._taken.get(path.id, 0)

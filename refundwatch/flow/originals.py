@@ -21,11 +21,13 @@ from refundwatch.store.contract import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from refundwatch.domain.refund import Refund
     from refundwatch.flow.equipment import Equipment
     from refundwatch.flow.exchange import Ran
     from refundwatch.flow.ports import ConnectionPath
-    from refundwatch.store.contract import DueWork
+    from refundwatch.store.contract import CallRecord, DueWork
 
 _MOST_TRIES_KEPT = 10_000
 
@@ -59,6 +61,9 @@ class Originals:
 
     async def _read(self, work: DueWork, path: ConnectionPath) -> Original | None:
         payment = work.payment
+        if self._at.lanes.reads_stopped(path):
+            await self._wait(work.refund, ())
+            return None
         ran = await self._at.exchanges.ask(
             path,
             lambda: path.gateway.read_payment(
@@ -131,6 +136,10 @@ class Originals:
     async def _postpone(
         self, refund: Refund, ran: Ran[PaymentRead | PaymentUnreadable | Silent]
     ) -> None:
+        await self._wait(refund, ran.calls)
+
+    async def _wait(self, refund: Refund, calls: Sequence[CallRecord]) -> None:
+        """Look again later, each time later than before."""
         tries = self._tries.get(refund.id, 0)
         if len(self._tries) >= _MOST_TRIES_KEPT:
             self._tries.clear()
@@ -138,7 +147,8 @@ class Originals:
         due_at = self._at.pace.after_tries(
             refund.id, tries, cap_seconds=RETRY_CAP_SECONDS
         )
-        await self._at.exchanges.note(ran.calls[:-1])
+        await self._at.exchanges.note(calls[:-1])
+        last = calls[-1] if calls else None
         await self._at.store.execute(
-            Postpone(self._at.clock.now(), refund.id, due_at, ran.last_call)
+            Postpone(self._at.clock.now(), refund.id, due_at, last)
         )

@@ -66,6 +66,8 @@ class ConnectionPath:
     """One configured path to an account, with what is needed to use it.
 
     `id` is `account/name`; timeouts in seconds; `endpoint` has no trailing slash.
+    `rate_per_second` is how many calls may begin, `burst` at once; None without limit.
+    `fee_basis_points` is what a refund costs here beyond the cheapest way.
     """
 
     id: str
@@ -76,6 +78,9 @@ class ConnectionPath:
     connect_timeout_seconds: float
     concurrency: int
     api_version: str | None = None
+    rate_per_second: float | None = None
+    burst: int = 1
+    fee_basis_points: int = 0
 
 
 class Paths(Protocol):

@@ -20,7 +20,7 @@ from refundwatch.domain.resolve import (
 )
 from refundwatch.flow.asking import question
 from refundwatch.flow.exchange import Ran, Silent
-from refundwatch.flow.lanes import Share
+from refundwatch.flow.lanes import Share, pinned_note
 from refundwatch.flow.loops import Room
 from refundwatch.gateways.contract import (
     Absent,
@@ -206,7 +206,7 @@ class Resolver(Room[str]):
             await self._postpone(refund, ran.last_call)
             return
         await self.at.exchanges.note(ran.calls[-1:])
-        done = await self._attempts.make(refund, path, None)
+        done = await self._attempts.make(refund, path, None, pinned_note(path))
         if isinstance(done, ClaimLost):
             self.at.lanes.forget_health()
             self.at.log.event("resend_lost", refund=refund.id, reason=done.reason)

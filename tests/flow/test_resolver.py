@@ -119,7 +119,7 @@ def test_request_that_was_still_on_its_way_executes_once_for_its_key() -> None:
 def test_looks_back_off_and_never_stop_inside_the_window() -> None:
     async def main(world: World) -> None:
         refund = await world.send()
-        after = await world.walk(refund, 22 * HOUR)
+        after = await world.walk(refund, 22 * HOUR, probe_every=60)
 
         assert after.state is S.UNKNOWN
         gaps = [

@@ -170,11 +170,17 @@ class World:
         await asyncio.sleep(seconds)
         await self.house.drain()
 
-    async def walk(self, refund: Refund, seconds: float) -> Refund:
-        """Let the rooms run by themselves for a while."""
+    async def walk(
+        self, refund: Refund, seconds: float, probe_every: float | None = None
+    ) -> Refund:
+        """Let the rooms run by themselves for a while, with probes if asked for."""
         stop = asyncio.Event()
         rooms = [asyncio.ensure_future(room.run(stop)) for room in self.house.rooms]
-        await asyncio.sleep(seconds)
+        end = self.loop.time() + seconds
+        while self.loop.time() < end:
+            await asyncio.sleep(min(probe_every or seconds, end - self.loop.time()))
+            if probe_every is not None:
+                await self.house.prober.probe_all()
         stop.set()
         await asyncio.gather(*rooms)
         return await self.row(refund)

@@ -301,7 +301,7 @@ async def with_history(store: InlineStore) -> None:
         f"""
         INSERT INTO attempt VALUES
             ('{refund.id}', 1, 0, 1, 'stripe-uk/main', 'x', 0, 0, 1, 'unknown', NULL,
-             NULL, NULL, NULL);
+             NULL, NULL, NULL, NULL);
         INSERT INTO stored_request VALUES
             ('{refund.id}', 0, 'refund', 'POST', x'00', x'00', x'00', 'x', 0);
         INSERT INTO delivery_body VALUES (1, 'stripe-uk', 0, x'00', 'x');

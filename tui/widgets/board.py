@@ -127,4 +127,14 @@ def _failure(it: ConnectionView, now: datetime) -> str:
 def _trouble(it: ConnectionView) -> str:
     paused = "" if it.paused is None else f"paused: {f.plain(it.paused)}"
     down = "" if it.down_since is None else "down"
-    return ", ".join(filter(None, (paused, down)))
+    return ", ".join(filter(None, (paused, *_stopped(it), down)))
+
+
+def _stopped(it: ConnectionView) -> list[str]:
+    """Say which part of a connection is stopped, by whom and why."""
+    return [
+        f"{circuit.part} {'on trial' if circuit.standing == 'half_open' else 'stopped'}"
+        f"{f' by {f.plain(circuit.actor)}' if circuit.actor else ''}"
+        f": {f.plain(circuit.reason or '')}"
+        for circuit in it.circuits
+    ]

@@ -13,7 +13,7 @@ from textual.reactive import reactive
 
 from tui import format as f
 from tui.columns import cell
-from tui.timeline import moments
+from tui.timeline import moments, route_words
 from tui.widgets.styled import HubPanel
 
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ class Story(HubPanel):
             ("due", _due(it.due_at, now), ""),
             ("tries", f"{it.attempts} sent, {it.lookups} looked up", ""),
             ("their status", it.last_status, ""),
+            ("way now", "; ".join(map(route_words, detail.route)) or None, ""),
             ("held because", it.hold_reason, "ask"),
             ("review because", it.review_reason, "warn"),
             ("declined because", it.refused_code, "bad"),

@@ -112,6 +112,7 @@ from refundwatch.store.contract.upkeep import (
     RaiseAlarm,
     RaiseDoubtAlarms,
     RevokeToken,
+    SetCircuit,
     TakeDueJobs,
 )
 
@@ -205,6 +206,7 @@ __all__ = [
     "RowProblem",
     "SaveKeys",
     "Sealer",
+    "SetCircuit",
     "Store",
     "StoreDelivery",
     "StoredCheck",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from refundwatch.domain.events import RefundEvent
     from refundwatch.domain.policy import Principal
     from refundwatch.domain.refund import Evidence, Refund, Word
+    from refundwatch.domain.routing import RouteNote
     from refundwatch.store.contract.base import Policy
 
 
@@ -48,6 +49,7 @@ class ClaimRefund(Command["Claimed | ClaimLost"]):
     request: StoredRequest | None
     lease_until: datetime
     policy: Policy
+    route: tuple[RouteNote, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

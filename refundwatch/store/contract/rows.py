@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from refundwatch.domain.circuit import Circuit, Part
     from refundwatch.domain.decision import Verdict
     from refundwatch.domain.policy import Role
     from refundwatch.domain.refund import Refund
+    from refundwatch.domain.routing import RouteNote
     from refundwatch.store.contract.intake import InvoiceShare
 
 
@@ -79,7 +81,10 @@ class DecisionRow:
 
 @dataclass(frozen=True, slots=True)
 class AttemptRow:
-    """One attempt; `outcome` is None while it is open."""
+    """One attempt; `outcome` is None while it is open.
+
+    `route` says why it took its connection; () where that was not noted.
+    """
 
     number: int
     fence: int
@@ -90,6 +95,7 @@ class AttemptRow:
     reason: str | None
     status: int | None
     duration_ms: int | None
+    route: tuple[RouteNote, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +196,7 @@ class ConnectionRow:
     queued: int
     sending: int
     unknown: int
+    circuits: Mapping[Part, Circuit] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

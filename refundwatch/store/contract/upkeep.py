@@ -13,8 +13,9 @@ from refundwatch.store.contract.rows import AlarmRow, TokenRow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
+    from refundwatch.domain.circuit import Part
     from refundwatch.domain.policy import Principal, Role
 
 
@@ -45,6 +46,24 @@ class CloseAlarm(Command[None]):
     at: datetime
     kind: str
     subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetCircuit(Command[None]):
+    """Open or close a circuit by hand; the reason code is audited, its text sealed.
+
+    `lasts` is how long it stays open before probes may close it; None until somebody
+    does. Raises ConnectionUnknown, DecisionDenied, or TextInvalid (over 7 days).
+    """
+
+    at: datetime
+    principal: Principal
+    connection: str
+    part: Part
+    opens: bool
+    lasts: timedelta | None
+    reason_code: str
+    reason_text: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from refundwatch.domain.canonical import JsonValue
+    from refundwatch.domain.routing import RouteNote
     from refundwatch.store.contract import PaymentRow, Policy
     from refundwatch.store.rows import Row, SqlValue
     from refundwatch.store.sqlite.transaction import Transaction
@@ -112,7 +113,9 @@ def _obstacle(tx: Transaction, refund: Refund, command: ClaimRefund) -> str | No
     path = _path(tx, command.connection)
     if path is None or not path["configured"] or path["account"] != refund.account:
         return "connection_unknown"
-    return "connection_paused" if path["paused"] is not None else None
+    if path["paused"] is not None:
+        return "connection_paused"
+    return "circuit_open" if path["circuit_opened_at"] is not None else None
 
 
 def _path(tx: Transaction, connection: str) -> Row | None:
@@ -236,8 +239,17 @@ def _open_attempt(
         digest,
         micros(command.at),
         micros(command.lease_until),
+        _route_text(command.route),
     )
     tx.put(_SQL["open_attempt"], values)
+
+
+def _route_text(notes: Sequence[RouteNote]) -> str | None:
+    """Write why an attempt took its connection, for people who ask later."""
+    if not notes:
+        return None
+    told = [[note.connection, note.reason, note.detail] for note in notes]
+    return json.dumps(told, separators=(",", ":"))
 
 
 def _store_request(

@@ -32,6 +32,10 @@ from refundwatch.store.rows import micros, moment, optional_micros, optional_mom
 from refundwatch.store.sql import named_queries
 from refundwatch.store.sqlite import rollups
 from refundwatch.store.sqlite.alarms import close_alarm, open_alarm
+from refundwatch.store.sqlite.circuits import Circuits, all_circuits, circuits_of
+from refundwatch.store.sqlite.circuits import after as call_circuits
+from refundwatch.store.sqlite.circuits import save as save_circuits
+from refundwatch.store.sqlite.circuits import tell as tell_circuits
 from refundwatch.store.sqlite.registry import Reading, question, unit
 
 if TYPE_CHECKING:
@@ -76,7 +80,10 @@ def record_call(
         # The clock was set back meanwhile: no call could begin after that refusal.
         since = None
     paused = _pause_after(standing.paused, since, call)
-    _stand(tx, call.connection, _Standing(seen.state, paused, gap))
+    circuits = call_circuits(standing.circuits, call)
+    _stand(tx, call.connection, _Standing(seen.state, paused, gap, circuits))
+    if circuits != standing.circuits:
+        _follow_circuits(tx, call.connection, standing.circuits, circuits, at)
     _count(tx, call.connection, seen)
     _follow_outage(tx, call, seen, at)
     if paused != standing.paused:
@@ -92,6 +99,7 @@ class _Standing:
     state: HealthState
     paused: str | None
     gap: timedelta
+    circuits: Circuits
 
 
 def _standing(tx: Transaction, connection: str) -> _Standing | None:
@@ -103,7 +111,7 @@ def _standing(tx: Transaction, connection: str) -> _Standing | None:
     if row is None:
         return None
     gap = timedelta(microseconds=row["observation_gap_us"])
-    return _Standing(_state_of(row), row["paused"], gap)
+    return _Standing(_state_of(row), row["paused"], gap, circuits_of(tx, connection))
 
 
 def _stand(tx: Transaction, connection: str, standing: _Standing) -> None:
@@ -115,6 +123,14 @@ def _stand(tx: Transaction, connection: str, standing: _Standing) -> None:
     tx.sheaf.saves[connection] = partial(
         _save, tx, connection, standing.state, standing.paused
     )
+
+
+def _follow_circuits(
+    tx: Transaction, connection: str, before: Circuits, now: Circuits, at: datetime
+) -> None:
+    save_circuits(tx, connection, now)
+    if tell_circuits(tx, connection, before, now, at):
+        tx.health_changed()
 
 
 def _call_columns(call: CallRecord, refund_id: str | None) -> tuple[SqlValue, ...]:
@@ -237,12 +253,15 @@ def _list_connections(
         (row["account"], row["connection"], row["state"]): row["count"]
         for row in reading.connection.execute(_SQL["open_work"])
     }
+    circuits = all_circuits(reading)
     rows = reading.connection.execute(_SQL["connections"])
-    return tuple(_connection_from_row(row, work) for row in rows)
+    return tuple(
+        _connection_from_row(row, work, circuits.get(row["id"], {})) for row in rows
+    )
 
 
 def _connection_from_row(
-    row: Row, work: Mapping[tuple[str, str, str], int]
+    row: Row, work: Mapping[tuple[str, str, str], int], circuits: Circuits
 ) -> ConnectionRow:
     state = _state_of(row)
 
@@ -264,6 +283,7 @@ def _connection_from_row(
         queued=count(RefundState.QUEUED, "") + count(RefundState.QUEUED, row["id"]),
         sending=count(RefundState.SENDING, row["id"]),
         unknown=count(RefundState.UNKNOWN, row["id"]),
+        circuits=circuits,
     )
 
 

@@ -26,8 +26,8 @@ from refundwatch.store.sql import named_queries
 from refundwatch.store.sqlite import alarms
 from refundwatch.store.sqlite.bulk import put_all
 from refundwatch.store.sqlite.denial import denied
+from refundwatch.store.sqlite.notes import Note, keep_note
 from refundwatch.store.sqlite.registry import unit
-from refundwatch.store.sqlite.sealing import seal_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -299,35 +299,12 @@ def _unfreeze(tx: Transaction, command: UnfreezePayment) -> None:
             "payment_id": payment,
             "was": row["frozen"],
             "reason": command.reason_code,
-            "reason_commitment": _keep_note(tx, command),
+            "reason_commitment": keep_note(
+                tx,
+                Note(command.payment_id, "payment:unfrozen", principal.id, command.at),
+                command.reason_text,
+            ),
         },
     )
     alarms.close_prefixed(tx, command.at, "payment_", payment)
     tx.touch("send")
-
-
-def _keep_note(tx: Transaction, command: UnfreezePayment) -> str | None:
-    """Keep the free text sealed; give the commitment that the log may carry."""
-    if command.reason_text is None:
-        return None
-    subject, kind = command.payment_id, "payment:unfrozen"
-    row = tx.one(_SQL["next_note"], (subject,))
-    number = int(row["number"]) if row is not None else 1
-    text = seal_text(
-        tx.sealer,
-        tx.entropy,
-        "note",
-        f"{subject}/{number}",
-        "text",
-        command.reason_text,
-    )
-    values = (
-        subject,
-        number,
-        kind,
-        command.principal.id,
-        micros(command.at),
-        text.sealed,
-    )
-    tx.change(_SQL["add_note"], values)
-    return text.commitment

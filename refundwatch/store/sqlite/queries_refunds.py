@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING
 
 from refundwatch.domain.decision import Verdict
+from refundwatch.domain.routing import RouteNote
 from refundwatch.errors import InvariantBroken
 from refundwatch.store.contract import (
     AttemptRow,
@@ -147,6 +148,7 @@ def _attempts(reading: Reading, refund_id: str) -> tuple[AttemptRow, ...]:
             reason=row["reason"],
             status=row["status"],
             duration_ms=row["duration_ms"],
+            route=tuple(RouteNote(*note) for note in json.loads(row["route"] or "[]")),
         )
         for row in rows
     )

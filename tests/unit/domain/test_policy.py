@@ -68,12 +68,19 @@ def test_the_table_of_roles_is_the_documented_one() -> None:
             "refund:release",
             "refund:lookup",
             "refund:resolve",
+            "connection:control",
             "alarm:acknowledge",
             "payment:create",
         },
         "approver": watches | {"refund:approve", "refund:refuse", "refund:resolve"},
         "admin": watches
-        | {"account:manage", "alarm:acknowledge", "config:read", "token:manage"},
+        | {
+            "account:manage",
+            "connection:control",
+            "alarm:acknowledge",
+            "config:read",
+            "token:manage",
+        },
     } == PERMISSIONS
 
 

@@ -33,7 +33,10 @@ SELECT id FROM refund
 WHERE payment_id = ? AND id <> ? AND state IN ('sending', 'unknown')
 
 -- name: connection
-SELECT account, configured, paused FROM connection WHERE id = ?
+SELECT account, configured, paused, circuit.opened_at AS circuit_opened_at
+FROM connection
+LEFT JOIN circuit ON circuit.connection = connection.id AND circuit.part = 'orders'
+WHERE connection.id = ?
 
 -- name: approvals
 SELECT number, actor, statement FROM decision
@@ -52,8 +55,8 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 -- name: open_attempt
 INSERT INTO attempt
     (refund_id, number, generation, fence, connection, body_sha256, opened_at,
-     lease_until)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+     lease_until, route)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: due_sends
 SELECT refund.* FROM refund INDEXED BY refund_due

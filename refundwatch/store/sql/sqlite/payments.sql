@@ -42,9 +42,3 @@ SELECT frozen, captured_minor, reserved_minor, refunded_minor FROM payment WHERE
 
 -- name: unfreeze
 UPDATE payment SET frozen = NULL, frozen_at = NULL WHERE id = ?
-
--- name: next_note
-SELECT coalesce(max(number), 0) + 1 AS number FROM note WHERE subject = ?
-
--- name: add_note
-INSERT INTO note (subject, number, kind, actor, at, text) VALUES (?, ?, ?, ?, ?, ?)
