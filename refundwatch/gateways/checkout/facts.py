@@ -30,7 +30,7 @@ NO_PAYMENT: Final = "pay_aaaaaaaaaaaaaaaaaaaaaaaaaa"
 MOST_UNITS: Final = 999_999_999
 """An amount has nine digits at most, in every currency."""
 
-RESEND_WAIT_SECONDS: Final = 120
+RESEND_WAIT_SECONDS: Final = 60
 
 SECRET_KEY: Final = "secret_key"  # noqa: S105 - the name of a credential
 ACCESS_KEY: Final = ("access_key_id", "access_key_secret")
@@ -83,6 +83,8 @@ CAPABILITIES: Final = Capabilities(
         "An accepted refund cannot be cancelled.",
         "A payment not captured yet is voided, and only as a whole.",
         "A failed answer is not kept under its key: a repeat waits for two look-ups.",
+        "Deliveries are signed without a time: only their id tells a repeat.",
+        f"A webhook secret {AUTHORIZATION_PREFIX}VALUE is what their header must say.",
     ),
     multiples=MULTIPLES,
     refused_currencies=REFUSED_CURRENCIES,

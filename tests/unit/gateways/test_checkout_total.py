@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refundwatch.errors import SettlementUnreadable
@@ -51,6 +51,7 @@ from tests.unit.gateways.test_checkout_settlement import HEADER, SAMPLE
 GATEWAY = Checkout()
 CODES = sorted(facts.REFUSALS | facts.UNCERTAIN | facts.LIMITED | facts.ACCOUNT_TROUBLE)
 ERRORS = [error(code) for code in CODES]
+few = settings(max_examples=60)
 OUTCOMES = (Heard, RefusedByGateway, NotProcessed, Unauthorized, Unsure)
 
 
@@ -59,6 +60,7 @@ def responses(*goods: Any) -> st.SearchStrategy[HttpResponse]:
     return st.builds(HttpResponse, statuses, HEADERS, bodies(*goods))
 
 
+@few
 @given(responses(ACCEPTED, *ERRORS), responses(payment()))
 def test_any_answer_to_an_order_gives_an_outcome_its_status_allows(
     response: HttpResponse, read: HttpResponse
@@ -82,6 +84,7 @@ def test_any_answer_to_an_order_gives_an_outcome_its_status_allows(
             raise AssertionError(outcome)
 
 
+@few
 @given(responses(payment(), authorized()), responses(ACCEPTED))
 def test_any_read_before_an_order_gives_an_outcome(
     read: HttpResponse, response: HttpResponse
@@ -93,6 +96,7 @@ def test_any_read_before_an_order_gives_an_outcome(
         assert read.status == 200
 
 
+@few
 @given(responses([ACTION, CAPTURE], [CAPTURE]), responses(payment()))
 def test_any_answers_to_a_look_up_give_a_result(
     listed: HttpResponse, read: HttpResponse
@@ -107,6 +111,7 @@ def test_any_answers_to_a_look_up_give_a_result(
             assert len(match.evidence.raw_status) <= 64
 
 
+@few
 @given(responses([ACTION, CAPTURE]))
 def test_any_answer_to_a_read_gives_that_refund_or_none(
     response: HttpResponse,
@@ -117,6 +122,7 @@ def test_any_answer_to_a_read_gives_that_refund_or_none(
         assert {m.evidence.gateway_reference for m in result.matches} == {ACTION_ID}
 
 
+@few
 @given(responses(payment(), authorized()))
 def test_any_answer_about_a_payment_gives_amounts_or_none(
     response: HttpResponse,
@@ -127,6 +133,7 @@ def test_any_answer_about_a_payment_gives_amounts_or_none(
         assert len(result.reason) <= 64
 
 
+@few
 @given(responses(payment()))
 def test_any_answer_to_a_probe_gives_a_result(response: HttpResponse) -> None:
     result = result_of(GATEWAY.probe(CHECKOUT), response)
@@ -134,6 +141,7 @@ def test_any_answer_to_a_probe_gives_a_result(response: HttpResponse) -> None:
     assert (result.failure is None) is (response.status == 404)
 
 
+@few
 @given(responses({"access_token": "a.b", "expires_in": 3600}))
 def test_any_answer_to_a_token_request_gives_a_session_or_a_reason(
     response: HttpResponse,
@@ -145,6 +153,7 @@ def test_any_answer_to_a_token_request_gives_a_session_or_a_reason(
         assert result.expires_at > NOW
 
 
+@few
 @given(
     bodies(event(), event("payment_voided"), event("dispute_received", DISPUTE))
     | st.builds(lambda value: json.dumps(value).encode(), VALUES)
@@ -157,6 +166,7 @@ def test_any_signed_body_gives_a_verdict(body: bytes) -> None:
         assert len(one.type) <= 64
 
 
+@few
 @given(st.text(max_size=120), st.binary(max_size=120))
 def test_any_unsigned_body_is_forged(header: str, body: bytes) -> None:
     arrived = delivery(body, cko_signature=header, authorization=header)
@@ -164,6 +174,7 @@ def test_any_unsigned_body_is_forged(header: str, body: bytes) -> None:
     assert isinstance(verdict, Forged)
 
 
+@few
 @given(st.binary(max_size=200), st.integers(0, len(HEADER + SAMPLE)))
 def test_any_file_gives_lines_or_is_no_report(spliced: bytes, at: int) -> None:
     good = (HEADER + SAMPLE).encode()
