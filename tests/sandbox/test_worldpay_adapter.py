@@ -62,6 +62,8 @@ def test_of_two_refunds_the_earlier_is_not_shown_and_not_denied() -> None:
     assert looked(merchant, 1) == contract.NotShown()
     assert looked(merchant, 2).matches[0].word is Word.SUCCEEDED
     assert looked(merchant, 3) == contract.NotShown()
+    # Of 200 that left, none can be a refund of 201.
+    assert looked(merchant, 3, amount_minor=201) == contract.Absent()
 
 
 def test_what_was_executed_without_an_answer_is_found_and_not_ordered_again() -> None:

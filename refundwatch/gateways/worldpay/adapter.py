@@ -14,9 +14,11 @@ from refundwatch.errors import InvariantBroken, MalformedResponse
 from refundwatch.gateways import reading
 from refundwatch.gateways.adapter import Adapter
 from refundwatch.gateways.contract import (
+    Absent,
     HttpRequest,
     LookupResult,
     NotProcessed,
+    NotShown,
     Operation,
     Outcome,
     PaymentRead,
@@ -98,10 +100,21 @@ class Worldpay(Adapter):
         return _refund(instruction)
 
     def look_up(self, instruction: RefundInstruction) -> Operation[LookupResult]:
-        """Ask for the order and look for our reference in its latest event."""
+        """Ask for the order and look for our reference in its latest event.
+
+        What is not shown was certainly not made where less than its amount has left
+        the order; of one that was accepted that is not asked.
+        """
         account, order_code = instruction.account, instruction.payment_reference
         response = yield building.order_inquiry(account, order_code, "look_up")
-        return inquiry.look_up_result(response, instruction)
+        result = inquiry.look_up_result(response, instruction)
+        accepted = instruction.accepted_at is not None
+        asks = inquiry.tells_what_is_left(account) and not accepted
+        if not (asks and isinstance(result, NotShown)):
+            return result
+        left = yield building.refundable_inquiry(account, order_code, "look_up")
+        excluded = inquiry.left_excludes(response, left, instruction)
+        return Absent() if excluded else result
 
     def read_refund(self, instruction: RefundInstruction) -> Operation[LookupResult]:
         """Look it up: Worldpay's name for a refund is ours."""

@@ -35,11 +35,13 @@ def order_inquiry(account: AccountView, order_code: str, operation: str) -> Http
     return _request(account, inquiry, operation)
 
 
-def refundable_inquiry(account: AccountView, order_code: str) -> HttpRequest:
+def refundable_inquiry(
+    account: AccountView, order_code: str, operation: str
+) -> HttpRequest:
     """Ask how much of an order can still be refunded."""
     inquiry = Element("inquiry")
     SubElement(inquiry, "refundableAmountInquiry", {"orderCode": order_code})
-    return _request(account, inquiry, "read_payment")
+    return _request(account, inquiry, operation)
 
 
 def refund_order(

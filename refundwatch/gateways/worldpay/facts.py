@@ -55,7 +55,8 @@ CAPABILITIES: Final = Capabilities(
     needs_session=False,
     polls_pending=True,
     replay_is_authoritative=False,
-    complete_listing=False,
+    # "Absent" is said only where the amount that is left proves it.
+    complete_listing=True,
     partial_refunds=True,
     cancels_refund=False,
     voids=True,
@@ -69,7 +70,8 @@ CAPABILITIES: Final = Capabilities(
     optional_settings=(REFUNDABLE_INQUIRY, SENT_FOR_REFUND_DAYS, SETTLEMENT_COLUMNS),
     exponents=EXPONENTS,
     limits=(
-        "An order that was not answered is never sent again: there is no key.",
+        "There is no key: an unanswered order is not sent again, unless proven absent.",
+        "Only the refundable amount inquiry can prove it; it must be enabled.",
         "An inquiry shows the latest event of an order alone, five minutes late.",
         "Refunds cannot be listed or searched.",
         "An inquiry tells no amount of a refund: only notifications and reports do.",
@@ -80,6 +82,8 @@ CAPABILITIES: Final = Capabilities(
         "The inquiry service must be activated for the account.",
     ),
     refused_currencies=REFUSED_CURRENCIES,
+    # The secret stands in the address, and TLS covers the whole request.
+    webhook_signs_body=True,
     evidence_seconds=24 * 60 * 60,
 )
 

@@ -104,6 +104,25 @@ def _journals(status: Element) -> dict[str, str]:
     return found
 
 
+def tells_what_is_left(account: AccountView) -> bool:
+    """Tell whether the account may ask how much can still be refunded."""
+    return account.settings.get(facts.REFUNDABLE_INQUIRY) == "yes"
+
+
+def amount_left(
+    response: HttpResponse, account: AccountView, currency: str
+) -> int | None:
+    """Read how much can still be refunded, in ISO minor units; None where unsaid."""
+    try:
+        reply = read_reply(response, account)
+    except MalformedResponse:
+        return None
+    if error_in(reply) is not None:
+        return None
+    stated = stated_amount(child(reply, "refundableAmount", "amount"))
+    return stated.amount_minor if stated.currency == currency else None
+
+
 # --- one refund of it -------------------------------------------------------------
 
 
@@ -117,6 +136,27 @@ def look_up_result(response: HttpResponse, asked: RefundInstruction) -> LookupRe
         return _not_answered(state, response)
     match = shown_refund(state, asked)
     return NotShown() if match is None else Found((match,))
+
+
+def left_excludes(
+    order: HttpResponse, left: HttpResponse, asked: RefundInstruction
+) -> bool:
+    """Tell whether so much is left of an order that this refund was not made.
+
+    Where less than its amount has left the order, it is none of what has. What was
+    ordered may be more than what was captured: then more seems to have left than has,
+    and nothing is concluded.
+    """
+    try:
+        state = read_order(order, asked.account, asked.payment_reference)
+    except MalformedResponse:
+        return False
+    if isinstance(state, Refused) or state.amount.amount_minor is None:
+        return False
+    remaining = amount_left(left, asked.account, asked.currency)
+    if remaining is None or state.amount.currency != asked.currency:
+        return False
+    return 0 <= state.amount.amount_minor - remaining < asked.amount_minor
 
 
 def _not_answered(error: Refused, response: HttpResponse) -> LookupResult:

@@ -12,13 +12,16 @@ from refundwatch.errors import MalformedResponse
 from refundwatch.gateways import reading
 from refundwatch.gateways.contract import PaymentRead, PaymentUnreadable
 from refundwatch.gateways.worldpay import building, facts
-from refundwatch.gateways.worldpay.inquiry import OrderState, read_order
-from refundwatch.gateways.worldpay.money import stated_amount
-from refundwatch.gateways.worldpay.replies import Refused, error_in, read_reply
-from refundwatch.gateways.xml import child
+from refundwatch.gateways.worldpay.inquiry import (
+    OrderState,
+    amount_left,
+    read_order,
+    tells_what_is_left,
+)
+from refundwatch.gateways.worldpay.replies import Refused
 
 if TYPE_CHECKING:
-    from refundwatch.gateways.contract import AccountView, HttpResponse, Operation
+    from refundwatch.gateways.contract import AccountView, Operation
 
 
 def read(
@@ -43,8 +46,8 @@ def read(
     if not _asks_what_is_left(account, state):
         # A dispute freezes the payment, so it must be told, whatever else is not.
         return PaymentRead(ordered, currency, disputed=True)
-    response = yield building.refundable_inquiry(account, order_code)
-    left = _left(response, account, currency)
+    response = yield building.refundable_inquiry(account, order_code, "read_payment")
+    left = amount_left(response, account, currency)
     if left is None or left > ordered:
         return PaymentUnreadable("refundable_not_told", untold_in=currency)
     return PaymentRead(ordered, currency, ordered - left, disputed=disputed)
@@ -52,8 +55,9 @@ def read(
 
 def _asks_what_is_left(account: AccountView, state: OrderState) -> bool:
     """Tell whether to ask what is left; of what is not captured nothing is."""
-    wanted = account.settings.get(facts.REFUNDABLE_INQUIRY) == "yes"
-    return wanted and state.last_event not in facts.NOT_YET_CAPTURED | {None}
+    return tells_what_is_left(
+        account
+    ) and state.last_event not in facts.NOT_YET_CAPTURED | {None}
 
 
 def _refused(error: Refused) -> PaymentUnreadable:
@@ -62,14 +66,3 @@ def _refused(error: Refused) -> PaymentUnreadable:
         missing=error.code == facts.UNKNOWN_ORDER,
         unauthorized=error.code == facts.SECURITY,
     )
-
-
-def _left(response: HttpResponse, account: AccountView, currency: str) -> int | None:
-    try:
-        reply = read_reply(response, account)
-    except MalformedResponse:
-        return None
-    if error_in(reply) is not None:
-        return None
-    stated = stated_amount(child(reply, "refundableAmount", "amount"))
-    return stated.amount_minor if stated.currency == currency else None

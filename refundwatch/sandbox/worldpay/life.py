@@ -106,6 +106,7 @@ class WorldpayLife(GatewayModel):
             status=status,
             created_at=now,
             updated_at=now,
+            visible_at=self.visible_at(now),
             merchant_reference=reference,
             source=source,
         )

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from refundwatch.domain.refund import Evidence, Word
 from refundwatch.gateways.contract import (
+    Absent,
     Found,
     Heard,
     HttpResponse,
@@ -106,6 +108,55 @@ def test_what_shows_another_refund_or_none_denies_nothing(
     response: HttpResponse,
 ) -> None:
     assert looked(response) == NotShown()
+
+
+# --- what is left as a proof ------------------------------------------------------
+
+
+def asked(first: HttpResponse, second: HttpResponse, **changes: Any) -> LookupResult:
+    account = with_settings(refundable_amount_inquiry="yes")
+    told = replace(REFUND, account=account, **changes)
+    return drive(GATEWAY.look_up(told), first, second).result  # type: ignore[no-any-return]
+
+
+def test_a_refund_is_absent_where_less_than_its_amount_has_left_the_order() -> None:
+    assert asked(order("CAPTURED"), left(12000)) == Absent()
+    another = order("REFUNDED", references=shown("rw-000777-1"))
+    assert asked(another, left(11406)) == Absent()
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        left(11405),
+        left(0),
+        left(12001),
+        left(12000, "EUR"),
+        error("5"),
+        HttpResponse(500),
+        HttpResponse(200, {}, b"<html>"),
+    ],
+)
+def test_what_is_left_proves_nothing_else(second: HttpResponse) -> None:
+    assert asked(order("CAPTURED"), second) == NotShown()
+
+
+def test_nothing_follows_from_what_is_left_of_an_order_that_was_not_read() -> None:
+    assert asked(error("5"), left(12000)) == NotShown()
+    assert asked(order("CAPTURED", total=amount("x")), left(12000)) == NotShown()
+
+
+def test_what_was_accepted_or_may_not_be_asked_is_not_asked_about() -> None:
+    accepted = replace(
+        REFUND,
+        account=with_settings(refundable_amount_inquiry="yes"),
+        accepted_at=NOW,
+    )
+    assert result_of(GATEWAY.look_up(accepted), order("CAPTURED")) == NotShown()
+    assert looked(order("CAPTURED")) == NotShown()
+
+
+# --- journals ---------------------------------------------------------------------
 
 
 def test_a_journal_says_of_each_refund_which_event_last_bore_it() -> None:
