@@ -3,16 +3,20 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import aiohttp
 import jsonschema
 import pytest
 
 from refundwatch.sandbox import snapshot
 from refundwatch.sandbox.account import UnknownSubjectError
+from refundwatch.sandbox.config import SandboxConfig
 from refundwatch.sandbox.klarna.signing import signature
 from refundwatch.sandbox.model import Fate, Reply
+from refundwatch.sandbox.running import running_sandbox
+from refundwatch.sandbox.settings import KlarnaSettings
 from refundwatch.sandbox.world import World
 from tests.sandbox.hands import signer
-from tests.sandbox.klarna import ORDER_ID, ORDERS, Merchant
+from tests.sandbox.klarna import ORDER_ID, ORDERS, PAIR, Merchant
 from tests.shared import SHARED
 
 SPECS = SHARED / "gateways/specs"
@@ -257,6 +261,28 @@ def test_a_planted_amount_is_truly_executed() -> None:
     merchant.refund(1_000)
     [row] = merchant.rows()
     assert (row.asked_minor, row.net_minor) == (1_000, 77)
+
+
+async def test_over_http_the_empty_answer_still_names_its_refund() -> None:
+    account = KlarnaSettings(name="klarna")
+    async with (
+        running_sandbox(SandboxConfig(accounts=(account,))) as box,
+        aiohttp.ClientSession() as http,
+    ):
+        box.add_payment("klarna", ORDER_ID, 5_000, "SEK")
+        base = box.base_url("klarna")
+        login = {"Authorization": f"Basic {PAIR}"}
+        for _ in range(6):
+            async with http.post(
+                f"{base}{ORDERS}/{ORDER_ID}/refunds",
+                json={"refunded_amount": 100},
+                headers=login,
+            ) as answer:
+                assert answer.status == 201
+                location = answer.headers["Location"]
+                assert location.endswith(answer.headers["Refund-Id"])
+                assert location.startswith((base, ORDERS))
+        assert [row.net_minor for row in box.ledger.rows("klarna")] == [100] * 6
 
 
 # --- what happens elsewhere -------------------------------------------------------

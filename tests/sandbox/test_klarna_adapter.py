@@ -119,12 +119,12 @@ def test_every_booking_is_in_the_settlement(target: str | None) -> None:
     assert {line.amount_minor for line in refunds} == {-100}
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_in_a_storm_no_answer_is_read_against_the_truth(seed: int) -> None:
     merchant = Merchant("hostile", seed, {"network": "eu1"}, wrong_amount=0.05)
     merchant.add("storm", 100_000_000)
     forged = 0
-    for number in range(250):
+    for number in range(200):
         told = instruction(number, payment_reference="storm")
         reference = told.merchant_reference
         try:

@@ -130,3 +130,16 @@ def test_a_multiple_counts_in_the_gateways_own_unit() -> None:
     assert capabilities.gateway_units(10, "ISK") == 1000
     with pytest.raises(NotExpressible, match="multiples of 1000"):
         capabilities.gateway_units(5, "ISK")
+
+
+def test_one_refund_has_its_bounds_in_the_gateways_own_unit() -> None:
+    capabilities = replace(
+        stripe.CAPABILITIES, least_units={"EUR": 100, "ISK": 200}, most_units=1000
+    )
+    assert capabilities.gateway_units(100, "EUR") == 100
+    assert capabilities.gateway_units(1000, "EUR") == 1000
+    assert capabilities.gateway_units(2, "ISK") == 200
+    for amount_minor, currency in ((99, "EUR"), (1001, "EUR"), (1, "ISK")):
+        with pytest.raises(NotExpressible) as caught:
+            capabilities.gateway_units(amount_minor, currency)
+        assert caught.value.field == "amount_minor"
