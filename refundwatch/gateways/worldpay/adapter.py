@@ -206,7 +206,7 @@ def _order_for(
         return building.void_order(wanted)
     if event in facts.NOT_YET_CAPTURED:
         # A part of it can only be refunded, once it is captured.
-        return NotProcessed("not_captured", _WAIT_FOR_CAPTURE_SECONDS)
+        return NotProcessed("not_captured", _WAIT_FOR_CAPTURE_SECONDS, alone=True)
     return RefusedByGateway(f"order_{reading.shown(event, 32).lower()}")
 
 
