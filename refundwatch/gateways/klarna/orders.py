@@ -59,8 +59,19 @@ def read_refund(
     matches = tuple(
         one for one in listed if one.evidence.gateway_reference == refund_id
     )
-    # A booked refund does not vanish: this read lags behind its booking.
-    return Found(matches) if matches else LookupFailed("not_listed_yet")
+    if matches:
+        return Found(matches)
+    # A booked refund does not vanish: the read lags behind its booking, or else
+    # people are told.
+    return Absent() if _cannot_be_late(instruction) else LookupFailed("not_listed_yet")
+
+
+def _cannot_be_late(instruction: RefundInstruction) -> bool:
+    asked_at, accepted_at = instruction.asked_at, instruction.accepted_at
+    if asked_at is None or accepted_at is None:
+        return False
+    waited = (asked_at - accepted_at).total_seconds()
+    return waited > facts.CAPABILITIES.lookup_delay_seconds
 
 
 def listed_refunds(

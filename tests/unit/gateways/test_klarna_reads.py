@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from refundwatch.gateways.contract import (
     PaymentUnreadable,
     ProbeResult,
 )
-from tests.unit.gateways.driving import answer, drive, result_of
+from tests.unit.gateways.driving import NOW, answer, drive, result_of
 from tests.unit.gateways.klarna import (
     GATEWAY,
     KLARNA,
@@ -104,9 +105,21 @@ def test_a_refund_is_read_by_its_id() -> None:
     assert match.evidence.source == "poll"
 
 
-def test_a_booked_refund_that_is_not_listed_is_a_read_that_lags() -> None:
-    found = result_of(GATEWAY.read_refund(KNOWN), order())
-    assert found == LookupFailed("not_listed_yet")
+@pytest.mark.parametrize(
+    ("waited", "expected"),
+    [
+        (None, LookupFailed("not_listed_yet")),
+        (120, LookupFailed("not_listed_yet")),
+        (-500, LookupFailed("not_listed_yet")),
+        (121, Absent()),
+    ],
+)
+def test_a_booked_refund_that_is_not_listed_is_late_or_else_missing(
+    waited: int | None, expected: object
+) -> None:
+    accepted_at = None if waited is None else NOW - timedelta(seconds=waited)
+    asked = replace(KNOWN, accepted_at=accepted_at, asked_at=NOW)
+    assert result_of(GATEWAY.read_refund(asked), order()) == expected
 
 
 @pytest.mark.parametrize(
