@@ -37,6 +37,7 @@ from refundwatch.errors import (
 from refundwatch.gateways import reading
 from refundwatch.gateways.adyen.adapter import Adyen
 from refundwatch.gateways.authorizenet.adapter import AuthorizeNet
+from refundwatch.gateways.braintree.adapter import Braintree
 from refundwatch.gateways.checkout.adapter import Checkout
 from refundwatch.gateways.contract import (
     Absent,
@@ -68,6 +69,7 @@ from refundwatch.gateways.settlement import BadLine, SettlementLine
 from refundwatch.gateways.stripe.adapter import Stripe
 from refundwatch.store.sqlite.queries_paging import Place, read_cursor, write_cursor
 from tests.unit.gateways import (
+    braintree_talk,
     checkout,
     cybersource_making,
     klarna,
@@ -75,6 +77,8 @@ from tests.unit.gateways import (
     razorpay,
     test_adyen_events,
     test_authorizenet_events,
+    test_braintree_events,
+    test_braintree_settlement,
     test_checkout_events,
     test_checkout_settlement,
     test_cybersource_settlement,
@@ -294,6 +298,25 @@ CLIENT = Credentials(
         "access_key_secret": "secret",
     }
 )
+
+
+def braintree_signed(document: bytes) -> object:
+    """Past the signature and the Base64, which any document can have."""
+    delivery = RawDelivery({}, test_braintree_events.signed(document))
+    secrets = (braintree_talk.PAIR,)
+    account = braintree_talk.BRAINTREE
+    return done(Braintree().receive(account, delivery, secrets, NOW), ())
+
+
+def braintree_form(body: bytes) -> object:
+    """The form itself, whose signature no stranger has."""
+    secrets = (braintree_talk.PAIR,)
+    account = braintree_talk.BRAINTREE
+    delivery = RawDelivery({}, body)
+    return done(Braintree().receive(account, delivery, secrets, NOW), ())
+
+
+CLIENT = Credentials({"client_id": "client", "client_secret": "secret"})
 _PARTIES = {
     "checkout": (
         Checkout(),
@@ -306,6 +329,12 @@ _PARTIES = {
         cybersource_making.ACCOUNT,
         cybersource_making.ORDER,
         cybersource_making.REFUND,
+    ),
+    "braintree": (
+        Braintree(),
+        braintree_talk.BRAINTREE,
+        braintree_talk.REFUND,
+        "rwrefund01",
     ),
     "klarna": (Klarna(), klarna.KLARNA, klarna.KLARNA_REFUND, klarna.REFUND_ID),
     "razorpay": (
@@ -534,6 +563,33 @@ READERS: tuple[Reader, ...] = (
         (SettlementUnreadable,),
         ((test_checkout_settlement.HEADER + test_checkout_settlement.SAMPLE).encode(),),
     ),
+    Reader(
+        "braintree.webhook",
+        braintree_signed,
+        (Received,),
+        good=tuple(one["xml"].encode() for one in braintree_talk.SIGNED["vectors"]),
+    ),
+    Reader(
+        "braintree.form",
+        braintree_form,
+        (Received, Forged),
+        good=tuple(
+            one["form_body"].encode() for one in braintree_talk.SIGNED["vectors"]
+        ),
+    ),
+    Reader(
+        "braintree.settlement",
+        settlement_of(Braintree(), braintree_talk.BRAINTREE),
+        (list,),
+        (SettlementUnreadable,),
+        (
+            (
+                test_braintree_settlement.FLAT + test_braintree_settlement.CREDIT
+            ).encode(),
+            test_braintree_settlement.PLUS.encode(),
+        ),
+    ),
+    *of_gateway("braintree"),
     Reader("klarna.webhook", klarna_signed, (Received, Forged), good=vectors("klarna")),
     Reader(
         "klarna.settlement",
