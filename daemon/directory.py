@@ -66,6 +66,7 @@ def open_directory(config: Config) -> Directory:
             adapter = gateway(account.gateway)
         _check_settings(config, account, adapter)
         settings = _settings(config, account)
+        adapter = adapter.suited(settings)
         paths = []
         for connection in account.connections:
             _check_credentials(config, account, connection, adapter)

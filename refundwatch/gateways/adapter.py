@@ -14,6 +14,7 @@ from refundwatch.gateways.contract import NotOffered
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
+    from typing import Self
 
     from refundwatch.gateways.contract import (
         AccountView,
@@ -36,6 +37,11 @@ class Adapter:
     def capabilities(self) -> Capabilities:
         """Declare what this gateway can do."""
         raise NotImplementedError
+
+    def suited(self, settings: Mapping[str, str]) -> Self:
+        """Give the adapter as an account's settings ask for it: mostly this one."""
+        del settings
+        return self
 
     def open_session(
         self, account: AccountView, credentials: Credentials, now: datetime

@@ -321,6 +321,10 @@ class Gateway(Protocol):
         """Declare what this gateway can do."""
         ...
 
+    def suited(self, settings: Mapping[str, str]) -> Gateway:
+        """Give the adapter as it serves an account with these settings."""
+        ...
+
     def authorize(
         self, request: HttpRequest, credentials: Credentials, now: datetime
     ) -> HttpRequest:

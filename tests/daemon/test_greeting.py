@@ -54,6 +54,19 @@ async def test_a_challenge_is_answered_and_leaves_no_trace(daemon: Living) -> No
     assert daemon.log.of("webhook_greeted") == [{"account": "braintree-us"}]
 
 
+async def test_an_account_without_keys_gets_the_adapter_that_relies_on_none(
+    tmp_path: Path,
+) -> None:
+    text = config_text(
+        more=BRAINTREE.replace(
+            "timezone", 'settings = { request_keys = "off" }\ntimezone', 1
+        )
+    )
+    async with living(tmp_path, text=text, secrets={"braintree.webhook": PAIR}) as it:
+        (path,) = it.parts.directory.of_account("braintree-us")
+        assert path.gateway.capabilities.key_window_seconds == 0
+
+
 async def test_whatever_else_is_asked_is_not_there(daemon: Living) -> None:
     challenge = CHALLENGE["challenge"]
     for account, query in (

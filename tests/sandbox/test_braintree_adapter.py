@@ -124,6 +124,21 @@ def test_a_cancellation_takes_back_what_has_not_settled() -> None:
     assert isinstance(refused, contract.RefusedByGateway)
 
 
+def test_an_account_without_keys_is_served_without_them() -> None:
+    merchant = Merchant(settings={"request_keys": 0})
+    keyed = merchant.run(merchant.adapter.refund(merchant.instruction()))
+    assert keyed == contract.Unauthorized("VALIDATION:915231")
+    account = replace(ACCOUNT, settings={"request_keys": "off"})
+    merchant.adapter = merchant.adapter.suited(account.settings)
+    instruction = merchant.instruction(2, account=account)
+    heard = merchant.run(merchant.adapter.refund(instruction))
+    assert heard.word is Word.PENDING
+    # What is there already is seen before a second order could leave.
+    again = merchant.run(merchant.adapter.refund(instruction))
+    assert again.evidence.source == "lookup"
+    assert len(merchant.rows()) == 1
+
+
 def test_the_payment_is_read() -> None:
     merchant = Merchant()
     merchant.run(merchant.adapter.refund(merchant.instruction()))

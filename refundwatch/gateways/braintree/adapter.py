@@ -60,10 +60,18 @@ _UNUSABLE = "payment_reference_unusable"
 class Braintree(Adapter):
     """Braintree's GraphQL API, at the version the connection pins."""
 
+    def __init__(self, *, with_keys: bool = True) -> None:
+        """Serve accounts that may use apiRequestKey, or those that may not."""
+        self._capabilities = facts.CAPABILITIES if with_keys else facts.WITHOUT_KEYS
+
     @property
     def capabilities(self) -> Capabilities:
         """Declare what Braintree can do."""
-        return facts.CAPABILITIES
+        return self._capabilities
+
+    def suited(self, settings: Mapping[str, str]) -> Braintree:
+        """Rely on keys only where the account may use them."""
+        return Braintree(with_keys=settings.get(facts.REQUEST_KEYS) != facts.OFF)
 
     def authorize(
         self,

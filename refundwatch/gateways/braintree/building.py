@@ -8,6 +8,7 @@ states no amount by nature: it is built only for the whole of a sale.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from refundwatch.errors import NotExpressible
@@ -18,7 +19,7 @@ from refundwatch.gateways.reading import is_key, is_plain_id
 
 if TYPE_CHECKING:
     from refundwatch.gateways.contract import AccountView, RefundInstruction
-    from refundwatch.gateways.reading import Json
+    from refundwatch.gateways.reading import Json, JsonObject
 
 TARGET: Final = "/graphql"
 ORDER: Final = "refund"
@@ -50,10 +51,8 @@ def check(instruction: RefundInstruction) -> None:
 
 def refund_request(instruction: RefundInstruction, transaction_id: str) -> HttpRequest:
     """Build the order of a refund of a settled sale, whole or in part."""
-    written: Json = {
+    written: JsonObject = {
         "transactionId": transaction_id,
-        "apiRequestKey": instruction.idempotency_key,
-        "clientMutationId": instruction.merchant_reference,
         "refund": {
             "amount": decimal_text(
                 facts.CAPABILITIES, instruction.amount_minor, instruction.currency
@@ -61,7 +60,7 @@ def refund_request(instruction: RefundInstruction, transaction_id: str) -> HttpR
             "orderId": instruction.merchant_reference,
         },
     }
-    return _order(ORDER, instruction.account, documents.REFUND, written)
+    return _order(ORDER, instruction, documents.REFUND, written)
 
 
 def void_request(instruction: RefundInstruction, transaction_id: str) -> HttpRequest:
@@ -70,22 +69,16 @@ def void_request(instruction: RefundInstruction, transaction_id: str) -> HttpReq
     Braintree voids the sale, or refunds all of it where it has settled meanwhile. Our
     reference goes along only as what is echoed.
     """
-    written: Json = {
-        "transactionId": transaction_id,
-        "apiRequestKey": instruction.idempotency_key,
-        "clientMutationId": instruction.merchant_reference,
-    }
-    return _order(VOID, instruction.account, documents.REVERSE, written)
+    written: JsonObject = {"transactionId": transaction_id}
+    return _order(VOID, instruction, documents.REVERSE, written)
 
 
 def cancel_request(instruction: RefundInstruction, refund_id: str) -> HttpRequest:
     """Build the order that takes back a refund which has not settled."""
-    written: Json = {
-        "refundId": refund_id,
-        "apiRequestKey": instruction.idempotency_key + facts.CANCEL_KEY,
-        "clientMutationId": instruction.merchant_reference,
-    }
-    return _order(CANCEL, instruction.account, documents.CANCEL, written)
+    own = instruction.idempotency_key + facts.CANCEL_KEY
+    instruction = replace(instruction, idempotency_key=own)
+    written: JsonObject = {"refundId": refund_id}
+    return _order(CANCEL, instruction, documents.CANCEL, written)
 
 
 def sale_request(operation: str, account: AccountView, sale_id: str) -> HttpRequest:
@@ -114,8 +107,13 @@ def probe_request(account: AccountView) -> HttpRequest:
 
 
 def _order(
-    operation: str, account: AccountView, document: str, written: Json
+    operation: str, instruction: RefundInstruction, document: str, written: JsonObject
 ) -> HttpRequest:
+    """Add what names an order: its key, and our reference as what is echoed."""
+    account = instruction.account
+    written["clientMutationId"] = instruction.merchant_reference
+    if account.settings.get(facts.REQUEST_KEYS) != facts.OFF:
+        written["apiRequestKey"] = instruction.idempotency_key
     return _request(operation, account, document, {"input": written}, moves_money=True)
 
 

@@ -11,6 +11,7 @@ braintree/error_codes.py and webhook_notification.py (4.48.0).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +26,10 @@ API_VERSION: Final = "2019-01-01"
 # A PayPal payment makes it the invoice id, which is shorter than a card's order id.
 REFERENCE_LIMIT: Final = 127
 KEY_LIMIT: Final = 255
+REQUEST_KEYS: Final = "request_keys"
+OFF: Final = "off"
+"""An account that may not use apiRequestKey sets the one to the other."""
+
 CANCEL_KEY: Final = "-cancel"
 """Added to the refund's key: another input under the same key is a conflict."""
 
@@ -60,16 +65,20 @@ CAPABILITIES: Final = Capabilities(
     settlement_source="report",
     credentials=("public_key", "private_key"),
     settings=(),
+    optional_settings=(REQUEST_KEYS,),
     limits=(
         "An unsettled sale is voided as a whole; a part of it waits for settlement.",
         "A void asked for while settlement begins is declined: ask anew afterwards.",
         "A void carries no reference of ours: a voided sale is read as our void.",
         "Refunds of cards get no webhook when they settle: they are polled.",
         "A bank payment's refund can be declined after it was settled.",
-        "Accounts without apiRequestKey are not served.",
+        'An account without apiRequestKey sets request_keys = "off": no resend then.',
     ),
     refused_currencies=REFUSED_CURRENCIES,
 )
+
+WITHOUT_KEYS: Final = replace(CAPABILITIES, key_window_seconds=0)
+"""Where nothing protects a repeat, only look-ups and people end a doubt."""
 
 # --- states -----------------------------------------------------------------------
 

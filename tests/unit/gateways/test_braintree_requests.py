@@ -228,6 +228,22 @@ def test_every_read_is_what_the_schema_allows() -> None:
         assert not request.moves_money
 
 
+def test_an_account_without_keys_sends_none_and_relies_on_none() -> None:
+    account = replace(BRAINTREE, settings={"request_keys": "off"})
+    keyless = replace(REFUND, account=account)
+    for request in (
+        order(keyless),
+        order(replace(keyless, amount_minor=5000), status="SUBMITTED_FOR_SETTLEMENT"),
+    ):
+        valid(request)
+        assert "apiRequestKey" not in order_input(request)
+        assert order_input(request)["clientMutationId"] == "rw-r-000123"
+    assert GATEWAY.suited(account.settings).capabilities.key_window_seconds == 0
+    for settings in ({}, {"request_keys": "on"}):
+        window = GATEWAY.suited(settings).capabilities.key_window_seconds
+        assert window == 30 * 86_400
+
+
 def test_the_connection_pins_its_own_version() -> None:
     account = replace(BRAINTREE, api_version="2024-08-01")
     request = order(replace(REFUND, account=account))
