@@ -118,3 +118,15 @@ async def test_a_banks_refund_that_comes_back_is_told_by_webhook(
     assert daemon.sandbox is not None
     daemon.sandbox.bounce(ACCOUNT, done["gateway_reference"])
     await daemon.becomes(refund, "reversed")
+
+
+async def test_a_refund_that_has_not_settled_is_taken_back(daemon: Living) -> None:
+    assert daemon.sandbox is not None
+    daemon.sandbox.set_faults(None, {"settle_seconds": 360_000.0})
+    payment = await sold(daemon, "settled2", settled=True)
+    refund = await daemon.refund(1_250, payment=payment, currency="USD")
+    pending = await daemon.becomes(refund, "pending")
+    answer = await daemon.decide(pending, "cancel", by="operator")
+    assert answer.body["refund"]["state"] == "declined"
+    (row,) = daemon.sandbox.ledger.rows(ACCOUNT, "settled2")
+    assert row.status == "VOIDED"

@@ -226,6 +226,8 @@ def _decided(instruction: RefundInstruction) -> Operation[Outcome]:
         "read_payment", instruction.account, instruction.payment_reference
     )
     if isinstance(sale, replies.Failed):
+        if sale.missing:
+            return RefusedByGateway("payment_missing")
         return answers.failed_outcome(sale)
     decided = sales.order_for(sale, instruction)
     if not isinstance(decided, HttpRequest):

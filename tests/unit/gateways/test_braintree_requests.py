@@ -152,8 +152,8 @@ def test_a_refund_that_is_there_already_gets_no_second_order() -> None:
 @pytest.mark.parametrize(
     ("response", "outcome"),
     [
-        (node(None), RefusedByGateway("NOT_FOUND")),
-        (failed("NOT_FOUND"), RefusedByGateway("NOT_FOUND")),
+        (node(None), RefusedByGateway("payment_missing")),
+        (failed("NOT_FOUND"), RefusedByGateway("payment_missing")),
         (failed("AUTHENTICATION"), Unauthorized("AUTHENTICATION")),
         (failed("RESOURCE_LIMIT"), NotProcessed("RESOURCE_LIMIT")),
         (failed("INTERNAL"), Unsure("INTERNAL")),
@@ -164,7 +164,7 @@ def test_a_refund_that_is_there_already_gets_no_second_order() -> None:
 )
 def test_an_unread_sale_gets_no_order(response: Any, outcome: object) -> None:
     assert drive(GATEWAY.refund(REFUND), identity(), response).result == outcome
-    if outcome != RefusedByGateway("NOT_FOUND"):
+    if outcome != RefusedByGateway("payment_missing"):
         assert drive(GATEWAY.refund(REFUND), response).result in {
             outcome,
             Unsure("no_identity"),
