@@ -63,6 +63,7 @@ def instruction_of(
         gateway_reference=refund.gateway_reference,
         payment_captured_minor=captured_minor,
         accepted_at=refund.accepted_at,
+        last_status=refund.last_status,
         created_at=refund.created_at,
     )
 

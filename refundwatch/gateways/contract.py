@@ -84,7 +84,8 @@ class RefundInstruction:
 
     `accepted_at` is when the gateway took it; `asked_at` is the moment of a poll, and
     None in every other question: only there may time alone say something. Before
-    `created_at` the gateway cannot have heard of the refund.
+    `created_at` the gateway cannot have heard of the refund; `last_status` is what it
+    last said of it.
     """
 
     account: AccountView
@@ -99,6 +100,7 @@ class RefundInstruction:
     accepted_at: datetime | None = None
     asked_at: datetime | None = None
     created_at: datetime | None = None
+    last_status: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

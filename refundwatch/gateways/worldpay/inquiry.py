@@ -134,7 +134,7 @@ def look_up_result(response: HttpResponse, asked: RefundInstruction) -> LookupRe
         return reading.lookup_failed(response, error.message)
     if isinstance(state, Refused):
         return _not_answered(state, response)
-    match = shown_refund(state, asked)
+    match = shown_refund(state, asked) or _silent(asked, asked.last_status)
     return NotShown() if match is None else Found((match,))
 
 
@@ -184,13 +184,12 @@ def shown_refund(state: OrderState, asked: RefundInstruction) -> Heard | None:
 
 
 def _heard(event: str | None, state: OrderState, asked: RefundInstruction) -> Heard:
-    word, status = _word(event), event or "named"
-    days = _days_until_paid(asked)
-    if event == facts.SENT_FOR_REFUND and days is not None and _is_over(asked, days):
-        word, status = Word.SUCCEEDED, f"{event}:{days}d"
+    silent = _silent(asked, event)
+    if silent is not None:
+        return silent
     # The amount beside it is the order's, so the currency alone is stated.
-    evidence = replace(_evidence(status, asked), currency=state.amount.currency)
-    return Heard(word, evidence)
+    evidence = _evidence(event or "named", asked)
+    return Heard(_word(event), replace(evidence, currency=state.amount.currency))
 
 
 def _word(event: str | None) -> Word:
@@ -219,13 +218,17 @@ def _evidence(status: str, asked: RefundInstruction) -> Evidence:
     )
 
 
-def _days_until_paid(asked: RefundInstruction) -> int | None:
-    """Give after how many days of silence the account takes a sent refund for paid."""
+def _silent(asked: RefundInstruction, event: str | None) -> Heard | None:
+    """Give success where a refund was sent and nothing was heard since for long.
+
+    How many days that are is the account's own word; without it silence says nothing.
+    """
     written = asked.account.settings.get(facts.SENT_FOR_REFUND_DAYS, "")
-    return int(written) if _DAYS.fullmatch(written) else None
-
-
-def _is_over(asked: RefundInstruction, days: int) -> bool:
+    if event != facts.SENT_FOR_REFUND or not _DAYS.fullmatch(written):
+        return None
     if asked.accepted_at is None or asked.asked_at is None:
-        return False
-    return asked.asked_at - asked.accepted_at >= timedelta(days=days)
+        return None
+    if asked.asked_at - asked.accepted_at < timedelta(days=int(written)):
+        return None
+    evidence = _evidence(f"{facts.SENT_FOR_REFUND}:{written}d", asked)
+    return Heard(Word.SUCCEEDED, evidence)

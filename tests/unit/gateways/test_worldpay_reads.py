@@ -222,6 +222,27 @@ def test_a_sent_refund_counts_as_paid_after_the_accounts_days_and_not_before() -
     assert polled(400, "7", "REFUND_FAILED") is Word.FAILED
 
 
+def test_a_sent_refund_that_another_hides_counts_by_the_last_that_was_said() -> None:
+    told = replace(
+        REFUND,
+        account=with_settings(sent_for_refund_days="7"),
+        accepted_at=NOW - timedelta(days=7),
+        asked_at=NOW,
+        last_status="SENT_FOR_REFUND",
+    )
+    hidden = order("SENT_FOR_REFUND", references=shown("rw-000777-1"))
+    found = result_of(GATEWAY.look_up(told), hidden)
+    assert isinstance(found, Found)
+    assert found.matches[0].word is Word.SUCCEEDED
+    assert found.matches[0].evidence.raw_status == "SENT_FOR_REFUND:7d"
+    for less in (
+        replace(told, last_status="refundReceived"),
+        replace(told, asked_at=NOW - timedelta(seconds=1)),
+        replace(told, account=WORLDPAY),
+    ):
+        assert result_of(GATEWAY.look_up(less), hidden) == NotShown()
+
+
 @pytest.mark.parametrize("setting", ["", "0", "-1", "7.5", "soon", "1000"])
 def test_a_setting_that_is_no_number_of_days_never_counts(setting: str) -> None:
     assert polled(9999, setting) is Word.PENDING
