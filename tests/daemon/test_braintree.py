@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from refundwatch.sandbox.config import SandboxConfig
-from refundwatch.sandbox.running import running_sandbox
 from refundwatch.sandbox.settings import BraintreeSettings
 from tests.daemon.furnishing import config_text
-from tests.daemon.living import Living, free_port, living, until
+from tests.daemon.living import Living, _sandbox, free_port, living, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -45,7 +44,7 @@ async def daemon(tmp_path: Path) -> AsyncIterator[Living]:
         sale_settles_seconds=360_000.0,
     )
     config = SandboxConfig(accounts=(account,), time_scale=0.01)
-    async with running_sandbox(config) as box:
+    async with _sandbox(config) as box:
         more = CONNECTED.replace("ENDPOINT", box.base_url(ACCOUNT))
         text = config_text(more=more, webhook_port=port)
         text = text.replace("[resolve]", "[resolve]\npoll_first_seconds = 1")

@@ -590,3 +590,24 @@ def test_a_snapshot_goes_on_with_the_same_keys() -> None:
     assert made(merchant.refund(sale="old"))["legacyId"]
     assert made(merchant.reverse(key="v"))["status"] == "VOIDED"
     assert len(merchant.rows()) == 2
+
+
+@pytest.mark.parametrize("profile", ["rough", "hostile"])
+def test_the_same_seed_and_requests_give_the_same_replies(profile: str) -> None:
+    def story() -> list[object]:
+        merchant = Merchant(profile, seed=11, settings=UNSETTLED)
+        merchant.add("bank", 50_000, method="us_bank_account")
+        merchant.model.settle_sale(merchant.model.payment("bank"), merchant.now)
+        told: list[object] = []
+        for step in range(40):
+            order = {
+                "transactionId": global_id("transaction", "bank"),
+                "apiRequestKey": f"k{step}",
+                "refund": {"amount": "1.00", "orderId": f"rw-{step}"},
+            }
+            body = {"query": documents.REFUND, "variables": {"input": order}}
+            told.append(merchant.send(json.dumps(body).encode()))
+            told += [(post.event, post.body) for post in merchant.wait(7)]
+        return [*told, merchant.world.counters()]
+
+    assert story() == story()
