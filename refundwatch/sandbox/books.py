@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 # No gateway holds money for a refund in one of these, whosever word it is.
 DEAD_STATUSES = frozenset({"failed", "canceled", "rejected", "FAILED", "CANCELLED"}) | {
     "PROCESSOR_DECLINED",
+    "REJECTED",
     "SETTLEMENT_DECLINED",
     "VOIDED",
     "declined",

@@ -24,11 +24,13 @@ from refundwatch.sandbox.settings import (
     MollieSettings,
     PaypalSettings,
     RazorpaySettings,
+    SquareSettings,
     StripeSettings,
     WorldpaySettings,
 )
 
 _KINDS: Mapping[str, type[AnyAccount]] = {
+    "square": SquareSettings,
     "stripe": StripeSettings,
     "adyen": AdyenSettings,
     "cybersource": CybersourceSettings,

@@ -203,6 +203,8 @@ _BRAINTREE_DIGITS = {code: n for code, n in _ISO_DIGITS.items() if n in (0, 3)}
 
 STRIPE = AmountForm(_STRIPE_DIGITS, _STRIPE_STEP)
 ADYEN = AmountForm(_ADYEN_DIGITS, {})
+# Source: Square "Working with monetary amounts": minor units by ISO 4217 (2026-11).
+SQUARE = AmountForm(_ISO_DIGITS, {})
 PAYPAL = AmountForm(_PAYPAL_DIGITS, {})
 # Source: gateways/mollie.md section 7: the decimals of ISO 4217, without exception.
 MOLLIE = AmountForm(_ISO_DIGITS, {})

@@ -221,6 +221,33 @@ class WorldpaySettings(AccountSettings):
     capture_settle_seconds: float = 0.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SquareSettings(AccountSettings):
+    """Hold a Square seller with one location.
+
+    Webhooks are signed over ``notification_url``; where that is empty, over the address
+    that they are sent to. Square does not publish how long a key lives.
+    """
+
+    access_token: str = field(default="EAAAsandbox", repr=False)
+    merchant_id: str = "MLSANDBOX"
+    location_id: str = "LSANDBOX1"
+    signature_key: str = field(default="square_sandbox", repr=False)
+    notification_url: str = ""
+    api_version: str = "2025-08-20"
+    key_window_seconds: float = DAY_SECONDS
+    refund_limit_seconds: float = 365 * DAY_SECONDS
+    most_refunds: int = 20
+    payout_seconds: float = DAY_SECONDS
+    events: tuple[str, ...] = (
+        "refund.created",
+        "refund.updated",
+        "payment.updated",
+        "dispute.created",
+        "dispute.state.updated",
+    )
+
+
 AnyAccount = (
     StripeSettings
     | AdyenSettings
@@ -233,4 +260,5 @@ AnyAccount = (
     | BraintreeSettings
     | CheckoutSettings
     | WorldpaySettings
+    | SquareSettings
 )

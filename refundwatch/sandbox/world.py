@@ -39,9 +39,11 @@ from refundwatch.sandbox.settings import (
     KlarnaSettings,
     MollieSettings,
     RazorpaySettings,
+    SquareSettings,
     StripeSettings,
     WorldpaySettings,
 )
+from refundwatch.sandbox.square.model import SquareModel
 from refundwatch.sandbox.stripe.model import StripeModel
 from refundwatch.sandbox.worldpay.model import WorldpayModel
 
@@ -71,6 +73,8 @@ class World:
                 return StripeModel(settings, self.ledger, dice)
             case BraintreeSettings():
                 return BraintreeModel(settings, self.ledger, dice)
+            case SquareSettings():
+                return SquareModel(settings, self.ledger, dice)
             case AdyenSettings():
                 return AdyenModel(settings, self.ledger, dice)
             case CybersourceSettings():

@@ -100,7 +100,7 @@ def _one(
         said = answers.read_refund_object(reading.at(body, "refund"), source, ours)
     except MalformedResponse as error:
         return LookupFailed(error.message)
-    if answers.error_codes(body):
+    if answers.error_codes(body) and said.word is not Word.FAILED:
         return LookupFailed(answers.reason(response))
     if said.evidence.gateway_reference != refund_id:
         return LookupFailed("another_refund")
