@@ -19,6 +19,7 @@ from refundwatch.gateways.klarna.adapter import Klarna
 from refundwatch.gateways.mollie.adapter import Mollie
 from refundwatch.gateways.paypal.adapter import PayPal
 from refundwatch.gateways.razorpay.adapter import Razorpay
+from refundwatch.gateways.square.adapter import Square
 from refundwatch.gateways.stripe.adapter import Stripe
 from refundwatch.gateways.worldpay.adapter import Worldpay
 
@@ -38,6 +39,7 @@ _GATEWAYS: Final[Mapping[str, Gateway]] = MappingProxyType(
         "mollie": Mollie(),
         "paypal": PayPal(),
         "razorpay": Razorpay(),
+        "square": Square(),
         "stripe": Stripe(),
         "worldpay": Worldpay(),
     }

@@ -66,6 +66,7 @@ from refundwatch.gateways.paypal import events as paypal_events
 from refundwatch.gateways.paypal.adapter import PayPal
 from refundwatch.gateways.razorpay.adapter import Razorpay
 from refundwatch.gateways.settlement import BadLine, SettlementLine
+from refundwatch.gateways.square.adapter import Square
 from refundwatch.gateways.stripe.adapter import Stripe
 from refundwatch.store.sqlite.queries_paging import Place, read_cursor, write_cursor
 from tests.unit.gateways import (
@@ -75,6 +76,7 @@ from tests.unit.gateways import (
     klarna,
     mollie_hand,
     razorpay,
+    square,
     test_adyen_events,
     test_authorizenet_events,
     test_braintree_events,
@@ -85,6 +87,8 @@ from tests.unit.gateways import (
     test_klarna_events,
     test_mollie_settlement,
     test_razorpay_events,
+    test_square_events,
+    test_square_settlement,
     test_stripe_events,
     test_worldpay_settlement,
     worldpay_talk,
@@ -233,6 +237,18 @@ def razorpay_signed(body: bytes) -> object:
     return done(Razorpay().receive(razorpay.RAZORPAY, delivery, secrets, NOW), ())
 
 
+def square_signed(body: bytes) -> object:
+    """Past the signature, which any bytes can have."""
+    headers = {test_square_events.HEADER: test_square_events.signed(body)}
+    secrets = (test_square_events.SECRET,)
+    delivery = RawDelivery(headers, body)
+    return done(Square().receive(square.SQUARE, delivery, secrets, NOW), ())
+
+
+def square_payout(content: bytes) -> object:
+    return list(Square().read_settlement(square.SQUARE, "page", (content,)))
+
+
 def paypal_verified(body: bytes) -> object:
     return Received(paypal_events.read(body))
 
@@ -318,6 +334,7 @@ def braintree_form(body: bytes) -> object:
 
 CLIENT = Credentials({"client_id": "client", "client_secret": "secret"})
 _PARTIES = {
+    "square": (Square(), square.SQUARE, square.SQUARE_REFUND, "RFD7"),
     "checkout": (
         Checkout(),
         checkout.CHECKOUT,
@@ -532,6 +549,14 @@ READERS: tuple[Reader, ...] = (
         (SettlementUnreadable,),
         tuple(answer[1:] for answer in answers("authorizenet")),
     ),
+    Reader("square.webhook", square_signed, (Received,), good=vectors("square")),
+    Reader(
+        "square.payout",
+        square_payout,
+        (list,),
+        (SettlementUnreadable,),
+        (test_square_settlement.page(test_square_settlement.ENTRY),),
+    ),
     Reader("paypal.webhook", paypal_verified, (Received,), good=vectors("paypal")),
     Reader("mollie.webhook", mollie_signed, (Received, Forged), good=vectors("mollie")),
     Reader(
@@ -646,6 +671,7 @@ READERS: tuple[Reader, ...] = (
     ),
     *of_gateway("razorpay"),
     *of_gateway("mollie"),
+    *of_gateway("square"),
     *of_gateway("stripe"),
     *of_gateway("adyen"),
     *of_gateway("authorizenet"),

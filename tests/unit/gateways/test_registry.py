@@ -13,7 +13,7 @@ def test_a_gateway_is_listed_under_the_name_it_declares(name: str) -> None:
     assert registry.gateway(name).capabilities.name == name
 
 
-@pytest.mark.parametrize("name", ["square", "", "Stripe", "stripe\n"])
+@pytest.mark.parametrize("name", ["squared", "", "Stripe", "stripe\n"])
 def test_an_unknown_name_is_refused_with_the_known_ones(name: str) -> None:
     with pytest.raises(GatewayUnknown) as caught:
         registry.gateway(name)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 GATEWAY = Square()
 RECORDED = json.loads((VECTORS / "webhooks_square.json").read_text("utf-8"))["vectors"]
+HEADER = "x-square-hmacsha256-signature"
 SECRET = "rwSqSigKey"
 DISPUTE = {
     "id": "bVTprrwk0gygTLZ96VX1oB",
