@@ -80,7 +80,7 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
         (('profile = "rough"', 'profile = "gentle"'), "faults.profile"),
         (("rate_limited = 0.0", "rate_limited = 7"), "rate_limited"),
         (("rate_limited = 0.0", "rate = 0.1"), "rate"),
-        (('gateway = "stripe"', 'gateway = "square"'), "stripe-eu.gateway"),
+        (('gateway = "stripe"', 'gateway = "squared"'), "stripe-eu.gateway"),
         (("secret_key", "secret_kee"), "stripe-eu.secret_kee"),
         (('["whsec_one", "whsec_two"]', '"whsec_one"'), "webhook_secrets"),
         (("[admin]", "[adnim]"), "adnim"),

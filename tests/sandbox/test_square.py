@@ -9,6 +9,7 @@ import pytest
 from refundwatch.sandbox.account import UnknownSubjectError
 from refundwatch.sandbox.settings import DAY_SECONDS
 from refundwatch.sandbox.world import World
+from tests.contract.schemas import conforms, document
 from tests.sandbox.hands import events_of, signer
 from tests.sandbox.square import (
     PAYMENT,
@@ -441,3 +442,41 @@ def test_no_secret_is_in_a_repr() -> None:
     assert "https://hooks" in repr(replace(settings, webhook_url="https://hooks"))
     assert "EAAA" not in repr(settings)
     assert "square_sandbox" not in repr(settings)
+
+
+# The official document.
+
+
+def schema_of(path: str, method: str) -> dict[str, Any]:
+    spec = document("square-refunds.json")
+    answer = spec["paths"][path][method]["responses"]["200"]
+    schema: dict[str, Any] = answer["content"]["application/json"]["schema"]
+    return schema
+
+
+def test_answers_fit_the_official_schema() -> None:
+    hands, spec = SquareHands(), document("square-refunds.json")
+    reply = hands.order()
+    refund_id = refund_of(reply)["id"]
+    hands.wait(60)
+    refund = "/v2/refunds/{refund_id}"
+    payment = "/v2/payments/{payment_id}"
+    for path, method, found in (
+        ("/v2/refunds", "post", json.loads(reply.body)),
+        ("/v2/refunds", "post", json.loads(hands.order(9_999, key="k2").body)),
+        ("/v2/refunds", "get", hands.read("/v2/refunds")),
+        (refund, "get", hands.read(f"/v2/refunds/{refund_id}")),
+        (payment, "get", hands.read(f"/v2/payments/{PAYMENT}")),
+    ):
+        conforms(spec, found, schema_of(path, method))
+
+
+def test_events_fit_the_official_schema() -> None:
+    hands, spec = SquareHands(), document("square-refunds.json")
+    hands.order()
+    names = {"refund.created": "Created", "refund.updated": "Updated"}
+    told = [post for post in hands.wait(60) if post.event in names]
+    assert {post.event for post in told} == set(names)
+    for post in told:
+        schema = {"$ref": f"#/components/schemas/Refund{names[post.event]}Event"}
+        conforms(spec, json.loads(post.body), schema)
