@@ -11,8 +11,10 @@ import pytest
 
 from refundwatch.domain.refund import Word
 from refundwatch.gateways import contract
+from refundwatch.gateways.settlement import LineKind
 from refundwatch.gateways.square.adapter import Square
 from refundwatch.sandbox.model import Fate, Request
+from refundwatch.sandbox.settings import DAY_SECONDS
 from refundwatch.sandbox.square.signing import signature
 from tests.sandbox.hands import HOOK
 from tests.sandbox.square import KEY, PAYMENT, TOKEN, SquareHands
@@ -158,7 +160,7 @@ def test_behind_a_pending_refund_another_waits_and_then_goes() -> None:
     meeting = Meeting(SquareHands())
     meeting.refund()
     waits = meeting.refund(2)
-    assert waits == contract.NotProcessed("another_refund_pending", 60)
+    assert waits == contract.NotProcessed("another_refund_pending")
     meeting.hands.wait(60)
     assert isinstance(meeting.refund(2), contract.Heard)
 
@@ -236,6 +238,38 @@ def test_every_amount_means_the_same_on_both_sides(amount: int, currency: str) -
     meeting.hands.wait(60)
     [row] = meeting.hands.rows("square")
     assert (row.net_minor, row.currency) == (amount, currency)
+
+
+def test_payouts_say_what_the_ledger_says() -> None:
+    hands = SquareHands()
+    meeting = Meeting(hands)
+    bounced = meeting.refund(1).evidence.gateway_reference
+    hands.wait(60)
+    meeting.refund(2, amount_minor=250)
+    hands.wait(60)
+    hands.world.model("square").bounce(bounced, hands.now)
+    assert hands.read("/v2/payouts") == {}
+    hands.wait(2 * DAY_SECONDS)
+    [payout] = hands.read("/v2/payouts", location_id="LSANDBOX1")["payouts"]
+    assert hands.read("/v2/payouts", location_id="ELSEWHERE") == {}
+    pages, cursor = [], "0"
+    while cursor:
+        path = f"/v2/payouts/{payout['id']}/payout-entries"
+        page = hands.read(path, limit="2", cursor=cursor)
+        pages.append(json.dumps(page).encode() + b"\n")
+        cursor = page.get("cursor", "")
+    lines: list[Any] = list(GATEWAY.read_settlement(ACCOUNT, payout["id"], pages))
+    assert [one.number for one in lines] == [1, 2, 3, 4]
+    refunds = [one for one in lines if one.kind is LineKind.REFUND]
+    assert [(one.amount_minor, one.fee_minor) for one in refunds] == [
+        (-100, -3),
+        (-250, -7),
+    ]
+    assert refunds[0].gateway_reference == bounced
+    paid = sum(one.amount_minor - (one.fee_minor or 0) for one in lines)
+    assert payout["amount_money"] == {"amount": paid, "currency": "EUR"}
+    net = sum(row.net_minor for row in hands.rows("square"))
+    assert sum(one.amount_minor for one in lines) == 5_000 - net
 
 
 @pytest.mark.parametrize("vector", SIGNED, ids=lambda v: v["name"])

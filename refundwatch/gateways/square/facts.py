@@ -133,9 +133,6 @@ REFUSALS: Final = ECHOES | frozenset(
 
 LIMITED: Final = "RATE_LIMITED"
 ALREADY_PENDING: Final = "REFUND_ALREADY_PENDING"
-ALREADY_PENDING_WAIT_SECONDS: Final = 60
-"""Another refund may be pending for days; asking more often brings nothing."""
-
 KEY_REUSED: Final = "IDEMPOTENCY_KEY_REUSED"
 
 CREDENTIAL_CODES: Final = frozenset(

@@ -26,6 +26,7 @@ from refundwatch.sandbox.square.objects import (
     refund_object,
 )
 from refundwatch.sandbox.square.orders import Order, read_order, refundable
+from refundwatch.sandbox.square.payouts import Payouts, movements
 from refundwatch.sandbox.square.refusals import Refusal
 
 _ORDER = ("POST", "/v2/refunds")
@@ -89,8 +90,17 @@ class SquareModel(SquareLife):
                 return self._refund(refund_id, now)
             case ("GET", "v2", "payments", payment_id):
                 return self._payment(payment_id, now)
+            case ("GET", "v2", "payouts"):
+                return json_reply(200, self._payouts(now).listed(request))
+            case ("GET", "v2", "payouts", payout_id, "payout-entries"):
+                found = self._payouts(now).entries(request, payout_id)
+                return json_reply(200, found)
             case _:
                 raise Refusal.not_found()
+
+    def _payouts(self, now: float) -> Payouts:
+        moved = movements(self.books, self.ledger.rows(self.account))
+        return Payouts(self.settings, moved, now)
 
     # Orders.
 

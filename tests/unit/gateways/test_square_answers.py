@@ -186,7 +186,7 @@ CLASSES: list[tuple[int, str, Outcome]] = [
     ),
     (429, "RATE_LIMITED", NotProcessed("limited")),
     (400, "RATE_LIMITED", NotProcessed("limited")),
-    (400, "REFUND_ALREADY_PENDING", NotProcessed("another_refund_pending", 60)),
+    (400, "REFUND_ALREADY_PENDING", NotProcessed("another_refund_pending")),
     (409, "CONFLICT", Unsure("http_409:CONFLICT")),
     (408, "REQUEST_TIMEOUT", Unsure("http_408:REQUEST_TIMEOUT")),
     (500, "INTERNAL_SERVER_ERROR", Unsure("http_500:INTERNAL_SERVER_ERROR")),
