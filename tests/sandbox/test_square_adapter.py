@@ -160,7 +160,7 @@ def test_behind_a_pending_refund_another_waits_and_then_goes() -> None:
     meeting = Meeting(SquareHands())
     meeting.refund()
     waits = meeting.refund(2)
-    assert waits == contract.NotProcessed("another_refund_pending")
+    assert waits == contract.NotProcessed("another_refund_pending", alone=True)
     meeting.hands.wait(60)
     assert isinstance(meeting.refund(2), contract.Heard)
 

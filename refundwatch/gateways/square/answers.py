@@ -154,8 +154,7 @@ def _refusal(codes: tuple[str, ...], why: str, wait: int | None) -> Outcome:
     if found == {facts.LIMITED}:
         return NotProcessed("limited", wait)
     if found == {facts.ALREADY_PENDING}:
-        seconds = wait or facts.ALREADY_PENDING_WAIT_SECONDS
-        return NotProcessed("another_refund_pending", seconds, alone=True)
+        return NotProcessed("another_refund_pending", wait, alone=True)
     if found and found <= facts.REFUSALS:
         echo = bool(found & facts.ECHOES)
         return RefusedByGateway(codes[0], may_be_echo=echo)

@@ -41,9 +41,10 @@ CAPABILITIES: Final = Capabilities(
     name="square",
     title="Square",
     lookup=Lookup.BY_LISTING,
-    # Square publishes no life of a key. A day is what may be relied on, and a look-up
-    # comes before each resend in any case.
+    # Square publishes no life of a key, nor what two calls at once under one key do. A
+    # day is what may be relied on, and only after two looks that found nothing.
     key_window_seconds=24 * 60 * 60,
+    resend_wait_seconds=60,
     lookup_delay_seconds=60,
     reads_payment=True,
     reads_refund=True,

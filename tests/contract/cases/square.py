@@ -149,7 +149,7 @@ ERRORS = (
     error(400, "REFUND_AMOUNT_INVALID", RefusedByGateway, may_be_echo=True),
     error(400, "PAYMENT_NOT_REFUNDABLE", RefusedByGateway, may_be_echo=True),
     error(404, "NOT_FOUND", RefusedByGateway),
-    error(400, "REFUND_ALREADY_PENDING", NotProcessed),
+    error(400, "REFUND_ALREADY_PENDING", NotProcessed, alone=True),
     error(429, "RATE_LIMITED", NotProcessed),
     error(400, "IDEMPOTENCY_KEY_REUSED", Unsure, replayed=True),
 )

@@ -186,7 +186,7 @@ CLASSES: list[tuple[int, str, Outcome]] = [
     ),
     (429, "RATE_LIMITED", NotProcessed("limited")),
     (400, "RATE_LIMITED", NotProcessed("limited")),
-    (400, "REFUND_ALREADY_PENDING", NotProcessed("another_refund_pending")),
+    (400, "REFUND_ALREADY_PENDING", NotProcessed("another_refund_pending", alone=True)),
     (409, "CONFLICT", Unsure("http_409:CONFLICT")),
     (408, "REQUEST_TIMEOUT", Unsure("http_408:REQUEST_TIMEOUT")),
     (500, "INTERNAL_SERVER_ERROR", Unsure("http_500:INTERNAL_SERVER_ERROR")),
@@ -254,7 +254,7 @@ def test_the_wait_that_is_asked_for_is_carried_on() -> None:
     limited = failed(429, "RATE_LIMITED", retry_after="7")
     assert outcome(limited) == NotProcessed("limited", 7)
     pending = failed(400, "REFUND_ALREADY_PENDING", retry_after="90")
-    assert outcome(pending) == NotProcessed("another_refund_pending", 90)
+    assert outcome(pending) == NotProcessed("another_refund_pending", 90, alone=True)
     down = answer(503, b"", retry_after="9")
     assert outcome(down) == Unsure("http_503", 9)
 
