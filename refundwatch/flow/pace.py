@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
+from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from refundwatch.domain.resolve import backoff
@@ -163,7 +164,9 @@ class Ages:
     ) -> float:
         """Give how long a conclusion from absence must wait by the monotonic clock.
 
-        Only what this process saw counts, so 0 can also mean "not known here".
+        Only what this process saw counts, so 0 can also mean "not known here". The
+        wait is in whole seconds: the wall would round a small part of one away, and
+        who waits for nothing looks again for ever.
         """
         mark = self._mark(refund)
         if mark is None:
@@ -174,7 +177,7 @@ class Ages:
             waits.append(mark.sent + in_flight_seconds - now)
         if mark.absent is not None:
             waits.append(mark.absent + settle_seconds - now)
-        return max(waits)
+        return float(ceil(max(waits)))
 
     def forget(self, refund_id: str) -> None:
         """Drop what is noted of a refund whose question is closed."""

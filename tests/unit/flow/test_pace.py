@@ -131,6 +131,22 @@ def test_conclusion_from_absence_waits_by_the_monotonic_clock() -> None:
     simulate(main)
 
 
+def test_rest_of_a_wait_is_never_less_than_a_moment_of_the_wall() -> None:
+    """A trillionth of a second is no wait: who waits for it looks for ever."""
+
+    async def main(loop: SimLoop) -> None:
+        ages = Ages(SimClock(loop))
+        refund = a_refund()
+        await asyncio.sleep(0.1)
+        ages.sent(refund)
+        await asyncio.sleep(0.2)
+        left = ages.missing_seconds(refund, 0.2 + 1e-12, 0)
+        assert START + timedelta(seconds=left) > START
+        assert ages.missing_seconds(refund, 0.1, 0) == 0
+
+    simulate(main)
+
+
 def test_marks_are_bounded_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pace, "_MOST_MARKS", 10)
 
