@@ -81,11 +81,16 @@ def _error_outcome(response: HttpResponse, error: Json, guard_seconds: int) -> O
         # Mollie documents it as "refunds in parallel, not performed".
         return NotProcessed(why, wait)
     if response.status == CONFLICT and facts.GUARD_DETAIL in detail:
-        guarded = guard_seconds + facts.GUARD_MARGIN_SECONDS
+        guarded = with_margin(guard_seconds, guard_seconds)
         return NotProcessed("equal_amount_guard", max(guarded, wait or 0), alone=True)
     if response.status in _REFUSALS and "idempotency" not in detail:
         return _refusal(response.status, why, detail)
     return Unsure(why, wait, replayed=_is_stuck(response))
+
+
+def with_margin(left_seconds: int, guard_seconds: int) -> int:
+    """Give what is left of the guard, and a margin, because its end is not exact."""
+    return left_seconds + max(guard_seconds // facts.GUARD_MARGIN, 1)
 
 
 def _refusal(status: int, code: str, detail: str) -> RefusedByGateway:

@@ -46,8 +46,8 @@ of the hour leaves room for a machine that slept between looking and sending."""
 GUARD_SECONDS: Final = 60 * 60
 """So long an equal amount on the same payment is refused, whatever its key."""
 
-GUARD_MARGIN_SECONDS: Final = 5 * 60
-"""Mollie says "about an hour"."""
+GUARD_MARGIN: Final = 12
+"""Mollie says "about an hour": one part in twelve more is waited for."""
 
 GUARD_DETAIL: Final = "duplicate refund"
 """No error has a code, so this part of its text tells the guard from a busy key."""

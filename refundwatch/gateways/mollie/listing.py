@@ -139,4 +139,4 @@ def guarded_seconds(
     left = int((max(made) + guard - whole.read_at).total_seconds())
     if left <= 0:
         return None
-    return min(left, guard_seconds) + facts.GUARD_MARGIN_SECONDS
+    return answers.with_margin(min(left, guard_seconds), guard_seconds)
