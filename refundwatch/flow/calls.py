@@ -103,11 +103,8 @@ def understood(call: CallRecord, result: object) -> CallRecord:
             return (
                 judged if call.outcome != "ok" else replace(judged, outcome="refused")
             )
-        case (
-            Unsure(reason=reason, retry_after_seconds=wait)
-            | LookupFailed(reason=reason, retry_after_seconds=wait)
-        ):
-            return replace(_doubted(call, reason), retry_after_seconds=wait)
+        case Unsure() | LookupFailed():
+            return _told_nothing(call, result)
         case RefusedByGateway(code=code):
             return replace(call, outcome="refused", error=_short(code))
         case Absent():
@@ -121,6 +118,15 @@ def understood(call: CallRecord, result: object) -> CallRecord:
             return _doubted(call, reason)
         case _:
             return call
+
+
+def _told_nothing(call: CallRecord, result: Unsure | LookupFailed) -> CallRecord:
+    """Judge an answer that decides nothing: a refund not shown yet is none bad."""
+    if isinstance(result, LookupFailed) and result.unknown_there:
+        outcome = "refused" if call.outcome == "ok" else call.outcome
+        return replace(call, outcome=outcome, error=_short(result.reason))
+    doubted = _doubted(call, result.reason)
+    return replace(doubted, retry_after_seconds=result.retry_after_seconds)
 
 
 def _unreadable(call: CallRecord, result: PaymentUnreadable) -> CallRecord:

@@ -203,11 +203,16 @@ class NotShown:
 
 @dataclass(frozen=True, slots=True)
 class LookupFailed:
-    """The question was not answered; it says nothing about the refund."""
+    """The question was not answered; it says nothing about the refund.
+
+    `unknown_there` says that the gateway answered well, and knows of no such refund
+    where it would have to: it may lag, and nothing is wrong with the connection.
+    """
 
     reason: str
     retry_after_seconds: int | None = None
     unauthorized: bool = False
+    unknown_there: bool = False
 
 
 LookupResult = Found | Absent | NotShown | LookupFailed

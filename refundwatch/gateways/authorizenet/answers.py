@@ -59,7 +59,10 @@ class Trouble:
     def lookup_failed(self) -> LookupFailed:
         """Give what it means for a look-up."""
         return LookupFailed(
-            self.reason, self.retry_after_seconds, unauthorized=self.unauthorized
+            self.reason,
+            self.retry_after_seconds,
+            unauthorized=self.unauthorized,
+            unknown_there=self.missing,
         )
 
     def unreadable(self) -> PaymentUnreadable:

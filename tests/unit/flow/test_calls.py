@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from refundwatch.flow.calls import understood
-from refundwatch.gateways.contract import NotShown, PaymentUnreadable
+from refundwatch.gateways.contract import LookupFailed, NotShown, PaymentUnreadable
 from refundwatch.store.contract import CallRecord
 from tests.unit.gateways.driving import NOW
 
@@ -50,3 +50,19 @@ def test_a_whole_answer_that_tells_less_says_nothing_against_a_gateway(
     result: PaymentUnreadable | NotShown,
 ) -> None:
     assert understood(CALL, result) == CALL
+
+
+@pytest.mark.parametrize(
+    ("outcome", "result", "expected"),
+    [
+        ("ok", LookupFailed("E00040", unknown_there=True), "refused"),
+        ("refused", LookupFailed("http_404", unknown_there=True), "refused"),
+        ("server_error", LookupFailed("http_500", unknown_there=True), "server_error"),
+        ("ok", LookupFailed("no_transaction"), "malformed"),
+    ],
+)
+def test_refund_that_a_gateway_does_not_show_yet_says_nothing_against_it(
+    outcome: str, result: LookupFailed, expected: str
+) -> None:
+    judged = understood(replace(CALL, outcome=outcome), result)
+    assert judged.outcome == expected

@@ -228,6 +228,13 @@ def test_what_was_not_read_whole_proves_nothing(responses: Any) -> None:
     assert isinstance(looked(*responses).result, LookupFailed)
 
 
+def test_a_record_that_is_not_there_yet_is_no_fault_of_the_connection() -> None:
+    lags = result_of(GATEWAY.read_refund(KNOWN), enveloped("E00040"))
+    assert lags == LookupFailed("E00040", unknown_there=True)
+    busy = result_of(GATEWAY.read_refund(KNOWN), enveloped("E00053"))
+    assert busy == LookupFailed("E00053")
+
+
 def test_a_missing_permission_is_told_as_one() -> None:
     failed = looked(enveloped("E00011")).result
     assert failed == LookupFailed("E00011", unauthorized=True)
