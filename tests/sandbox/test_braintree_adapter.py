@@ -70,7 +70,7 @@ def test_a_void_after_settling_began_is_declined_and_a_new_refund_pays() -> None
     merchant = Merchant(settings=UNSETTLED)
     merchant.wait(960)
     refused = merchant.run(merchant.adapter.refund(merchant.instruction(**WHOLE)))
-    assert refused == contract.RefusedByGateway("915282", may_be_echo=True)
+    assert refused == contract.RefusedByGateway("915282")
     merchant.wait(200)
     heard = merchant.run(merchant.adapter.refund(merchant.instruction(2, **WHOLE)))
     assert heard.word is Word.PENDING

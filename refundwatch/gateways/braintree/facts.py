@@ -147,7 +147,7 @@ KEY_IN_FLIGHT: Final = "915233"
 KEY_FAILED_BEFORE: Final = "915234"
 KEY_STORE_DOWN: Final = "915235"
 
-ECHOES: Final = frozenset({"4004", "91504", "91512", "91521", "915282"})
+ECHOES: Final = frozenset({"4004", "91504", "91512", "91521"})
 """Refusals that our own earlier success would bring about too."""
 
 REFUSALS: Final = ECHOES | {
@@ -164,6 +164,7 @@ REFUSALS: Final = ECHOES | {
     "915200",
     "915201",
     "915230",
+    "915282",
     KEY_FAILED_BEFORE,
 }
 

@@ -94,8 +94,9 @@ REJECTED = (
     "915201",
     "915230",
     "915234",
+    "915282",
 )
-ECHOES = ("91504", "91512", "91521", "915282", "4004")
+ECHOES = ("91504", "91512", "91521", "4004")
 CLASSES = (
     of_class("NOT_FOUND", RefusedByGateway),
     of_class("NOT_IMPLEMENTED", RefusedByGateway),

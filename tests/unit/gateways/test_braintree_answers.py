@@ -159,7 +159,7 @@ def test_a_refund_without_its_name_proves_nothing(legacy_id: Any) -> None:
         (failed("VALIDATION", "91512"), RefusedByGateway("91512", may_be_echo=True)),
         (failed("VALIDATION", "91521"), RefusedByGateway("91521", may_be_echo=True)),
         (failed("VALIDATION", "91504"), RefusedByGateway("91504", may_be_echo=True)),
-        (failed("VALIDATION", "915282"), RefusedByGateway("915282", may_be_echo=True)),
+        (failed("VALIDATION", "915282"), RefusedByGateway("915282")),
         (failed("VALIDATION", "915234"), RefusedByGateway("915234")),
         (failed("VALIDATION", "915200"), RefusedByGateway("915200")),
         (failed("NOT_FOUND"), RefusedByGateway("NOT_FOUND")),
