@@ -143,9 +143,7 @@ BY_STATUS: Final[Mapping[int, str]] = MappingProxyType(
 
 KEYS_NOT_ALLOWED: Final = "915231"
 KEY_CONFLICT: Final = "915232"
-KEY_IN_FLIGHT: Final = "915233"
 KEY_FAILED_BEFORE: Final = "915234"
-KEY_STORE_DOWN: Final = "915235"
 
 ECHOES: Final = frozenset({"4004", "91504", "91512", "91521"})
 """Refusals that our own earlier success would bring about too."""
@@ -167,6 +165,7 @@ REFUSALS: Final = ECHOES | {
     "915282",
     KEY_FAILED_BEFORE,
 }
+"""A key in use (915233) and a key store that is down (915235) prove nothing."""
 
 # --- events -----------------------------------------------------------------------
 
