@@ -218,6 +218,7 @@ def flow_settings(config: Config) -> FlowSettings:
         doubt_alarm_seconds=config.resolve.alarm_seconds,
         unmatched_keep_seconds=config.resolve.unmatched_keep_seconds,
         probe_timeout_seconds=config.probe.timeout_seconds,
+        delay_scale=config.resolve.delay_scale,
         hold_declared={
             account.name: account.declared_payments == "hold"
             for account in config.accounts

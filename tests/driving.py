@@ -27,6 +27,7 @@ from refundwatch.demo.balance import OPEN, PAID
 from refundwatch.demo.run import all_refunds
 from refundwatch.demo.traffic import Returns
 from refundwatch.errors import ApiProblem, ApiUnreachable
+from tests.staging import THREE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
@@ -246,7 +247,7 @@ async def driven(system: Running, refunds: int, seed: int = 3) -> AsyncIterator[
     a minute is taken up at once.
     """
     async with system.client(system.crew.returns) as client:
-        returns = PatientReturns(client, system.sandbox, 5, system.stage.tally)
+        returns = PatientReturns(client, system.sandbox, 5, system.stage.tally, THREE)
         deliveries = Deliveries(system, Random(seed))
         drive = Drive(system, returns, deliveries)
         stop = asyncio.Event()

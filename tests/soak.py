@@ -24,7 +24,7 @@ import aiohttp
 from refundwatch.demo.traffic import Returns
 from refundwatch.errors import ApiUnreachable
 from tests.driving import ACCOUNT, Cost, Deliveries, count_cost, reading
-from tests.staging import free_of_errors, running, settings
+from tests.staging import THREE, free_of_errors, running, settings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -159,7 +159,7 @@ class Load:
         """Ask for refunds at a steady rate."""
         async with self.system.client(self.system.crew.returns) as client:
             tally = self.system.stage.tally
-            returns = SmallReturns(client, self.system.sandbox, 5, tally)
+            returns = SmallReturns(client, self.system.sandbox, 5, tally, THREE)
             while not self.stop.is_set():
                 try:
                     await returns.run(rate, self.stop)

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+THREE = ("stripe-uk", "adyen-eu", "paypal-us")
+"""What most real-process tests run on; the others have the demo and their own tests."""
+
+
 @dataclass(slots=True)
 class Running:
     """One staged system; `daemon` is replaced when a test restarts it."""
@@ -66,6 +70,7 @@ def settings(
         faults=faults,
         time_scale=scale,
         keep=None,
+        accounts=THREE,
     )
 
 

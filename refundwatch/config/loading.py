@@ -208,9 +208,18 @@ class _Loader:
             unmatched_keep_seconds=table.integer(
                 "unmatched_keep_seconds", defaults.unmatched_keep_seconds, 1
             ),
+            delay_scale=self._delay_scale(table),
         )
         table.finish()
         return resolve
+
+    def _delay_scale(self, table: Table) -> float:
+        """Read how much faster the look-alikes' time runs; money's own runs at 1."""
+        if "delay_scale" not in table.content:
+            return 1.0
+        if not self.sandbox:
+            raise table.error("delay_scale", "is for a sandbox alone")
+        return table.number("delay_scale", 0.001, 1.0)
 
     def _approvals(self, table: Table) -> ApprovalsConfig:
         approvals = ApprovalsConfig(table.integer("expiry_seconds", 86_400, 1))

@@ -112,7 +112,10 @@ class DispatchConfig:
 
 @dataclass(frozen=True, slots=True)
 class ResolveConfig:
-    """`[resolve]`: how open questions are pursued; seconds."""
+    """`[resolve]`: how open questions are pursued; seconds.
+
+    `delay_scale` shortens what gateways declare, beside look-alikes alone.
+    """
 
     backoff_seconds: tuple[int, ...] = (5, 30, 120, 600, 3600, 21_600, 86_400)
     settle_delay_seconds: int = 300
@@ -121,6 +124,7 @@ class ResolveConfig:
     poll_repeat_seconds: int = 21_600
     alarm_seconds: tuple[int, ...] = (900, 86_400, 259_200)
     unmatched_keep_seconds: int = 86_400
+    delay_scale: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

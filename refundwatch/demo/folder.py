@@ -10,32 +10,35 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from refundwatch.demo.accounts import EVERY
 from refundwatch.demo.ports import free_ports
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from refundwatch.demo.accounts import DemoAccount
     from refundwatch.demo.settings import DemoSettings
 
-ACCOUNTS: Final = {
-    "stripe-uk": ("GBP", "EUR", "JPY"),
-    "adyen-eu": ("EUR", "PLN"),
-    "paypal-us": ("USD", "JPY"),
+BANDS: Final = {
+    "GBP": ("80.00", "400.00"),
+    "EUR": ("80.00", "400.00"),
+    "USD": ("80.00", "400.00"),
+    "SEK": ("800.00", "4000.00"),
+    "INR": ("6000.00", "30000.00"),
+    "JPY": ("12000", "60000"),
 }
-SMALLEST: Final = {"JPY": 1}
-"""Minor units in one unit of a currency; 100 where not named."""
+"""Below the first nobody is asked, below the second one person."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Loopback ports that were free a moment ago."""
+    """Loopback ports that were free a moment ago; `gateways` by account."""
 
     admin: int
-    stripe: int
-    adyen: int
-    paypal: int
     webhooks: int
     health: int
+    gateways: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,30 +66,38 @@ class Folder:
 
 def prepare(path: Path, settings: DemoSettings) -> Folder:
     """Write both configurations and every secret into an empty folder."""
-    ports = Ports(*free_ports(6))
+    accounts = [EVERY[name] for name in settings.accounts]
+    admin, webhooks, health, *rest = free_ports(3 + len(accounts))
+    gateways = dict(zip(settings.accounts, rest, strict=True))
+    ports = Ports(admin, webhooks, health, gateways)
     private = {
-        "vault.key": f"demo {base64.b64encode(secrets.token_bytes(32)).decode()}\n",
-        "stripe.key": f"sk_test_{secrets.token_hex(12)}",
-        "stripe.webhook": f"whsec_{secrets.token_hex(16)}",
-        "adyen.key": f"AQE{secrets.token_hex(16)}",
-        "adyen.hmac": secrets.token_hex(32).upper(),
-        "paypal.id": f"client-{secrets.token_hex(8)}",
-        "paypal.secret": secrets.token_hex(16),
+        "vault.key": f"demo {base64.b64encode(secrets.token_bytes(32)).decode()}\n"
     }
+    for account in accounts:
+        private |= {name: draw() for name, draw in account.drawn.items()}
+        for name, parts in account.joined.items():
+            private[name] = ":".join(private[part] for part in parts)
     for name, text in private.items():
         file = path / name
         file.touch(mode=0o600)
         file.write_text(text, "ascii")
-    (path / "sandbox.toml").write_text(
-        _sandbox(ports, private, settings), encoding="utf-8"
+    sandbox = _sandbox(ports, accounts, private, settings)
+    (path / "sandbox.toml").write_text(sandbox, encoding="utf-8")
+    daemon = _daemon(ports, settings) + "".join(
+        _account(account, ports.gateways[account.name], settings)
+        for account in accounts
     )
-    (path / "config.toml").write_text(_daemon(ports, settings), encoding="utf-8")
+    (path / "config.toml").write_text(daemon, encoding="utf-8")
     return Folder(path, ports)
 
 
-def _sandbox(ports: Ports, private: dict[str, str], settings: DemoSettings) -> str:
-    hook = f"http://127.0.0.1:{ports.webhooks}/webhooks"
-    return f"""\
+def _sandbox(
+    ports: Ports,
+    accounts: Sequence[DemoAccount],
+    private: Mapping[str, str],
+    settings: DemoSettings,
+) -> str:
+    text = f"""\
 [server]
 seed = {settings.seed}
 time_scale = {settings.time_scale}
@@ -97,37 +108,75 @@ port = {ports.admin}
 
 [faults]
 profile = "{settings.faults}"
-
-[accounts.stripe-uk]
-gateway = "stripe"
-port = {ports.stripe}
-webhook_url = "{hook}/stripe-uk"
-secret_key = "{private["stripe.key"]}"
-webhook_secrets = ["{private["stripe.webhook"]}"]
-
-[accounts.adyen-eu]
-gateway = "adyen"
-port = {ports.adyen}
-webhook_url = "{hook}/adyen-eu"
-merchant_account = "DemoECOM"
-api_key = "{private["adyen.key"]}"
-hmac_keys = ["{private["adyen.hmac"]}"]
-
-[accounts.paypal-us]
-gateway = "paypal"
-port = {ports.paypal}
-webhook_url = "{hook}/paypal-us"
-client_id = "{private["paypal.id"]}"
-client_secret = "{private["paypal.secret"]}"
-webhook_id = "1JE4291016473214C"
 """
+    hook = f"http://127.0.0.1:{ports.webhooks}/webhooks"
+    for account in accounts:
+        text += f"""
+[accounts.{account.name}]
+gateway = "{account.gateway}"
+port = {ports.gateways[account.name]}
+webhook_url = "{hook}/{account.name}"
+"""
+        text += "".join(
+            f"{key} = {_filled(value, private)}\n"
+            for key, value in account.sandbox.items()
+        )
+    return text
+
+
+def _filled(text: str, private: Mapping[str, str]) -> str:
+    """Put secrets in the place of their names in braces."""
+    for name, secret in private.items():
+        text = text.replace(f"{{{name}}}", secret)
+    return text
+
+
+def _timeout(settings: DemoSettings) -> float:
+    return max(25 * settings.time_scale, 0.5)
+
+
+def _account(account: DemoAccount, port: int, settings: DemoSettings) -> str:
+    timeout = _timeout(settings)
+    told = {name: _at(value, port) for name, value in account.settings.items()}
+    text = f"""
+[accounts.{account.name}]
+gateway = "{account.gateway}"
+timezone = "{account.timezone}"
+webhook_secrets = {_files(account.webhook_secrets)}
+settings = {{ {", ".join(f'{name} = "{value}"' for name, value in told.items())} }}
+"""
+    credentials = ", ".join(
+        f'{name} = "file:{file}"' for name, file in account.credentials.items()
+    )
+    for connection in account.connections:
+        text += f"""
+[accounts.{account.name}.connections.{connection}]
+endpoint = "{_at(account.endpoint, port)}"
+credentials = {{ {credentials} }}
+timeout_seconds = {timeout}
+connect_timeout_seconds = {timeout / 2}
+"""
+    return text
+
+
+def _at(text: str, port: int) -> str:
+    return text.replace("{port}", str(port))
+
+
+def _files(names: Sequence[str]) -> str:
+    return "[" + ", ".join(f'"file:{name}"' for name in names) + "]"
 
 
 def _daemon(ports: Ports, settings: DemoSettings) -> str:
     def scaled(seconds: float, least: int = 1) -> int:
         return max(round(seconds * settings.time_scale), least)
 
-    timeout = max(25 * settings.time_scale, 0.5)
+    timeout = _timeout(settings)
+    bands = "".join(
+        f'\n[[bands]]\ncurrency = "{currency}"\nauto_below = "{auto}"\n'
+        f'one_approval_below = "{one}"\n'
+        for currency, (auto, one) in BANDS.items()
+    )
     backoff = sorted(scaled(step) for step in (5, 10, 30, 60, 100))
     return f"""\
 instance = "demo.refundwatch.example"
@@ -164,6 +213,7 @@ poll_first_seconds = {scaled(30)}
 poll_repeat_seconds = {scaled(60)}
 alarm_seconds = [{scaled(900)}, {scaled(3600, 2)}]
 unmatched_keep_seconds = {scaled(600, 30)}
+delay_scale = {min(settings.time_scale, 1.0)}
 
 [approvals]
 expiry_seconds = 3600
@@ -171,59 +221,4 @@ expiry_seconds = 3600
 [probe]
 interval_seconds = 2
 timeout_seconds = {max(round(timeout), 1)}
-
-[[bands]]
-currency = "GBP"
-auto_below = "80.00"
-one_approval_below = "400.00"
-
-[[bands]]
-currency = "EUR"
-auto_below = "80.00"
-one_approval_below = "400.00"
-
-[[bands]]
-currency = "USD"
-auto_below = "80.00"
-one_approval_below = "400.00"
-
-[[bands]]
-currency = "JPY"
-auto_below = "12000"
-one_approval_below = "60000"
-
-[accounts.stripe-uk]
-gateway = "stripe"
-timezone = "Europe/London"
-webhook_secrets = ["file:stripe.webhook"]
-
-[accounts.stripe-uk.connections.main]
-endpoint = "http://127.0.0.1:{ports.stripe}"
-credentials = {{ api_key = "file:stripe.key" }}
-timeout_seconds = {timeout}
-connect_timeout_seconds = {timeout / 2}
-
-[accounts.adyen-eu]
-gateway = "adyen"
-timezone = "Europe/Amsterdam"
-webhook_secrets = ["file:adyen.hmac"]
-settings = {{ merchant_account = "DemoECOM" }}
-
-[accounts.adyen-eu.connections.main]
-endpoint = "http://127.0.0.1:{ports.adyen}/v72"
-credentials = {{ api_key = "file:adyen.key" }}
-timeout_seconds = {timeout}
-connect_timeout_seconds = {timeout / 2}
-
-[accounts.paypal-us]
-gateway = "paypal"
-timezone = "America/Los_Angeles"
-settings = {{ webhook_id = "1JE4291016473214C", webhook_ca_file = "paypal-ca.pem", \
-webhook_cert_origin = "http://127.0.0.1:{ports.paypal}" }}
-
-[accounts.paypal-us.connections.main]
-endpoint = "http://127.0.0.1:{ports.paypal}"
-credentials = {{ client_id = "file:paypal.id", client_secret = "file:paypal.secret" }}
-timeout_seconds = {timeout}
-connect_timeout_seconds = {timeout / 2}
-"""
+{bands}"""

@@ -49,7 +49,13 @@ class Stage:
             self.folder.server, self.crew, self.settings.seed, self.tally
         )
         async with ApiClient(self.folder.server, self.crew.returns) as client:
-            returns = Returns(client, self.sandbox, self.settings.seed, self.tally)
+            returns = Returns(
+                client,
+                self.sandbox,
+                self.settings.seed,
+                self.tally,
+                self.settings.accounts,
+            )
             async with asyncio.TaskGroup() as group:
                 group.create_task(returns.run(self.settings.rate, stop))
                 group.create_task(

@@ -9,13 +9,18 @@ import argparse
 from dataclasses import dataclass
 from typing import Final
 
+from refundwatch.demo.accounts import EVERY
+
 PROFILES: Final = ("none", "rough", "hostile")
 DRAIN_SECONDS: Final = 120.0
 
 
 @dataclass(frozen=True, slots=True)
 class DemoSettings:
-    """One run: `rate` requests a second for `seconds` (None: until one leaves)."""
+    """One run: `rate` requests a second for `seconds` (None: until one leaves).
+
+    `accounts` names those of `refundwatch.demo.accounts` that take part.
+    """
 
     headless: bool
     seconds: float | None
@@ -24,6 +29,7 @@ class DemoSettings:
     faults: str
     time_scale: float
     keep: str | None
+    accounts: tuple[str, ...] = tuple(EVERY)
 
 
 def parse(argv: list[str], *, terminal: bool) -> DemoSettings:
@@ -45,6 +51,14 @@ def parse(argv: list[str], *, terminal: bool) -> DemoSettings:
         default=0.1,
         help="multiply the gateways' and look-ups' delays (default 0.1)",
     )
+    parser.add_argument(
+        "--accounts",
+        nargs="+",
+        choices=tuple(EVERY),
+        default=tuple(EVERY),
+        metavar="ACCOUNT",
+        help="leave the others out: " + ", ".join(EVERY),
+    )
     parser.add_argument("--keep", metavar="FOLDER", help="keep the data there")
     given = parser.parse_args(argv)
     headless = given.headless or not terminal
@@ -56,6 +70,7 @@ def parse(argv: list[str], *, terminal: bool) -> DemoSettings:
         faults=given.faults,
         time_scale=given.time_scale,
         keep=given.keep,
+        accounts=tuple(given.accounts),
     )
 
 

@@ -14,16 +14,20 @@ from typing import TYPE_CHECKING, Final
 
 from refundwatch.api import models as m
 from refundwatch.api.client import ApiClient
-from refundwatch.demo.folder import ACCOUNTS, SMALLEST
+from refundwatch.demo.accounts import EVERY
 from refundwatch.demo.sandbox_admin import TakenPayment
 from refundwatch.errors import ApiProblem, ApiUnreachable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from refundwatch.demo.people import Crew
     from refundwatch.demo.sandbox_admin import SandboxAdmin
 
 BATCH: Final = 100
-_PREFIXES: Final = {"stripe-uk": "pi_", "adyen-eu": "", "paypal-us": ""}
+_WORTH: Final = {"JPY": 150, "SEK": 1000, "INR": 8000}
+"""What about a pound is in a currency's smallest unit; 100 where not named."""
+
 _ALPHABET: Final = "ABCDEFGHJKLMNPQRSTUVWXYZ0123456789"
 _REASONS: Final = ("returned", "damaged", "not_delivered", "goodwill", "duplicate")
 _OVER: Final = 0.01
@@ -54,9 +58,15 @@ class Returns:
     """The returns system: takes payments, then asks for refunds of them."""
 
     def __init__(
-        self, client: ApiClient, sandbox: SandboxAdmin, seed: int, tally: Tally
+        self,
+        client: ApiClient,
+        sandbox: SandboxAdmin,
+        seed: int,
+        tally: Tally,
+        accounts: Sequence[str],
     ) -> None:
-        """Ask through `client`, with payments that the sandbox took."""
+        """Ask through `client`, with payments that the sandbox took at `accounts`."""
+        self._accounts = accounts
         self._client = client
         self._sandbox = sandbox
         self._rng = Random(seed)  # noqa: S311 - a repeatable demo
@@ -102,13 +112,13 @@ class Returns:
 
     def _payment(self) -> TakenPayment:
         self._number += 1
-        account = self._rng.choice(sorted(ACCOUNTS))
-        currency = self._rng.choice(ACCOUNTS[account])
+        account = EVERY[self._rng.choice(self._accounts)]
+        currency = self._rng.choice(account.currencies)
         text = "".join(self._rng.choices(_ALPHABET, k=8)) + f"{self._number:08d}"
-        unit = SMALLEST.get(currency, 100) * (150 if currency in SMALLEST else 1)
+        unit = _WORTH.get(currency, 100)
         units = self._rng.choices((25, 60, 150, 900), (50, 30, 15, 5))[0]
         amount = max(round(units * self._rng.uniform(0.4, 1.6) * unit), 1)
-        return TakenPayment(account, _PREFIXES[account] + text, amount, currency)
+        return TakenPayment(account.name, account.reference(text), amount, currency)
 
     def _draw(self) -> m.RefundBody:
         position = self._rng.randrange(len(self._stock))

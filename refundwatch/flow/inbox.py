@@ -417,7 +417,9 @@ class Inbox(Room[int]):
         path = self.at.lanes.of_refund(letter.refund)
         waited = self.at.clock.now() - self._waits_since(job)
         patient = path is not None and waited >= timedelta(
-            seconds=path.gateway.capabilities.lookup_delay_seconds
+            seconds=self.at.settings.scaled(
+                path.gateway.capabilities.lookup_delay_seconds
+            )
         )
         if patient and letter.own is not None and is_proven(job.item, path):
             await self._apply(letter, letter.own, call)

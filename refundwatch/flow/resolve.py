@@ -191,12 +191,15 @@ class Resolver(Room[str]):
             complete_listing=capabilities.complete_listing,
             backoff_seconds=settings.backoff_seconds,
             settle_delay_seconds=max(
-                settings.settle_delay_seconds, capabilities.lookup_delay_seconds
+                settings.settle_delay_seconds,
+                settings.scaled(capabilities.lookup_delay_seconds),
             ),
             resend_within_seconds=capabilities.resend_within_seconds if is_own else 0,
-            in_flight_seconds=max(settings.in_flight_seconds, LEAST_IN_FLIGHT_SECONDS),
-            evidence_seconds=capabilities.evidence_seconds,
-            resend_wait_seconds=capabilities.resend_wait_seconds,
+            in_flight_seconds=max(
+                settings.in_flight_seconds, settings.scaled(LEAST_IN_FLIGHT_SECONDS)
+            ),
+            evidence_seconds=settings.scaled(capabilities.evidence_seconds),
+            resend_wait_seconds=settings.scaled(capabilities.resend_wait_seconds),
         )
 
     async def _resend(self, refund: Refund, ran: Ran[Answer]) -> None:

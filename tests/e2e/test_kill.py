@@ -19,7 +19,7 @@ import pytest
 from refundwatch.api import models as m
 from refundwatch.demo import processes
 from tests.driving import Deliveries, Event, PatientReturns, count_cost, reading
-from tests.staging import Running, free_of_errors, running, settings
+from tests.staging import THREE, Running, free_of_errors, running, settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -153,7 +153,9 @@ async def test_thirty_kills_over_three_hundred_refunds_end_balanced(
         await system.sandbox.set_faults("rough", {"latency_seconds": 3.0})
         killer = Killer(system)
         async with system.client(system.crew.returns) as client:
-            returns = PatientReturns(client, system.sandbox, 5, system.stage.tally)
+            returns = PatientReturns(
+                client, system.sandbox, 5, system.stage.tally, THREE
+            )
             asking = asyncio.create_task(returns.ask(REFUNDS))
             stop = asyncio.Event()
             approving = asyncio.create_task(system.approve(stop))
