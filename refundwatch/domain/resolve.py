@@ -97,8 +97,14 @@ def after_absence(
     due_at = at + backoff(rules.backoff_seconds, refund.lookups + 1)
     if may_resend(refund, rules, elapsed_seconds):
         return _before_resend(refund, rules, at) or ResendSameKey()
+    waiting = _before_conclusion(refund, rules, at, due_at)
+    if waiting is not None:
+        return waiting
     if not rules.has_lookup:
-        return _without_sight(rules, elapsed_seconds, at, due_at)
+        # Its webhook or its report may still tell, as long as the key is alive.
+        if elapsed_seconds < rules.key_window_seconds:
+            return LookedUpAbsent(due_at=due_at, counts=False)
+        return Unresolvable("no_lookup_outside_window")
     settled_at = _sent_until(refund, rules.in_flight_seconds, at)
     ahead = settled_at - at > _SET_BACK
     if at < settled_at and not ahead:
@@ -117,18 +123,21 @@ def after_absence(
     return Unresolvable(why)
 
 
-def _without_sight(
-    rules: ResolveRules, elapsed_seconds: int, at: datetime, due_at: datetime
-) -> LookedUpAbsent | Unresolvable:
-    """Say what follows where no look-up can show the refund."""
-    left = rules.evidence_seconds - elapsed_seconds
-    if left > 0:
-        last_look = at + timedelta(seconds=left)
-        return LookedUpAbsent(due_at=min(due_at, last_look), counts=False)
-    # Its webhook or its report may still tell, as long as the key is alive.
-    if elapsed_seconds < rules.key_window_seconds:
-        return LookedUpAbsent(due_at=due_at, counts=False)
-    return Unresolvable("no_lookup_outside_window")
+def _before_conclusion(
+    refund: Refund, rules: ResolveRules, at: datetime, due_at: datetime
+) -> LookedUpAbsent | None:
+    """Give the next look while the gateway's own message may still come.
+
+    Counted from the last send. A send that lies far ahead was stamped by a wrong clock:
+    then nothing is waited for, and two looks apart end with people.
+    """
+    until = _sent_until(refund, rules.evidence_seconds, at)
+    ahead = _sent_until(refund, 0, at) - at > _SET_BACK
+    if not rules.evidence_seconds or ahead or at >= until:
+        return None
+    landed = at >= _sent_until(refund, rules.in_flight_seconds, at)
+    counts = rules.has_lookup and landed
+    return LookedUpAbsent(due_at=min(due_at, until), counts=counts)
 
 
 def _before_resend(

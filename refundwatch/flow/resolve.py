@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from math import ceil
 from typing import TYPE_CHECKING, ClassVar, Final, assert_never
 
 from refundwatch.domain.events import GatewayWord, LookedUpAbsent
@@ -170,13 +171,15 @@ class Resolver(Room[str]):
         following = after_absence(one.refund, rules, age, one.asked_at)
         if isinstance(following, LookedUpAbsent):
             return following
-        in_flight, apart = rules.in_flight_seconds, rules.settle_delay_seconds
+        in_flight = max(rules.in_flight_seconds, rules.evidence_seconds)
+        apart = rules.settle_delay_seconds
         if isinstance(following, ResendSameKey):
             in_flight = apart = rules.resend_wait_seconds
         missing = self.at.ages.missing_seconds(one.refund, in_flight, apart)
         if missing > 0:
             # The wall clock ran ahead: by the monotonic one it is too early.
-            due_at = self.at.clock.now() + timedelta(seconds=missing)
+            # Whole seconds: the rest of one could be less than a clock can tell.
+            due_at = self.at.clock.now() + timedelta(seconds=ceil(missing))
             return LookedUpAbsent(due_at, counts=False)
         return following
 

@@ -35,8 +35,8 @@ class Capabilities:
     would leave less, never longer than it lives. `lookup_delay_seconds` is how long a
     refund may be missing from a look-up that will show it. `complete_listing` is True
     only where the gateway states that its list is complete and consistent.
-    `evidence_seconds` is how long its own message may still prove a refund that a
-    look-up does not show (`NotShown`); then people decide.
+    `evidence_seconds` after a send its own message may still prove a refund that a
+    look-up does not show: until then nothing follows from absence (or `NotShown`).
     `replay_is_authoritative`: repeating a key returns the first answer, refusals
     included. `webhook_signs_body` is False where a signature covers less than the
     body: then a word in it counts only as what is read again. `exponents` are the

@@ -78,7 +78,7 @@ def error_outcome(error: Refused) -> Outcome:
             return Unauthorized(error.reason)
         case facts.UNAVAILABLE:
             # The next try asks for the order first, and sees what became of this one.
-            return NotProcessed(error.reason, facts.REPLICA_SECONDS)
+            return NotProcessed(error.reason, facts.NOTIFIED_SECONDS)
         case facts.IDEMPOTENCY if "not enabled" in error.text:
             return Unauthorized(error.reason)
         case code if code in facts.REFUSALS:

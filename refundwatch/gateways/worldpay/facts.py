@@ -41,6 +41,9 @@ WRITABLE_EXPONENTS: Final = frozenset({0, 2, 3})
 # Four decimals cannot be written at all.
 REFUSED_CURRENCIES: Final = frozenset({"CLF", "UYW"})
 
+NOTIFIED_SECONDS: Final = 15 * 60
+"""By then a notification has normally come."""
+
 REPLICA_SECONDS: Final = 5 * 60
 """Inquiries are answered from a copy: a change shows after this long at the latest."""
 
@@ -70,8 +73,8 @@ CAPABILITIES: Final = Capabilities(
     optional_settings=(REFUNDABLE_INQUIRY, SENT_FOR_REFUND_DAYS, SETTLEMENT_COLUMNS),
     exponents=EXPONENTS,
     limits=(
-        "There is no key: an unanswered order is not sent again, unless proven absent.",
-        "Only the refundable amount inquiry can prove it; it must be enabled.",
+        "There is no key: an unanswered order is sent again after a day, proven absent.",
+        "Only the refundable amount inquiry can prove that; it must be enabled.",
         "An inquiry shows the latest event of an order alone, five minutes late.",
         "Refunds cannot be listed or searched.",
         "An inquiry tells no amount of a refund: only notifications and reports do.",

@@ -145,16 +145,58 @@ def test_gateway_without_look_up_waits_for_its_webhook_while_the_key_lives() -> 
     assert over == Unresolvable("no_lookup_outside_window")
 
 
-def test_silent_gateway_is_looked_at_until_its_evidence_can_come_no_more() -> None:
-    rules = replace(RULES, has_lookup=False, key_window_seconds=0, evidence_seconds=DAY)
-    tired = replace(UNKNOWN, lookups=9)
+EVIDENT = replace(RULES, key_window_seconds=0, evidence_seconds=DAY)
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_nothing_follows_from_absence_while_a_message_may_come(shown: bool) -> None:
+    rules = replace(EVIDENT, has_lookup=shown, complete_listing=True)
+    tired = replace(UNKNOWN, lookups=9, negative_lookup_at=T0 + at(200))
 
     early = after_absence(UNKNOWN, rules, 10, T0 + at(10))
     assert early == LookedUpAbsent(T0 + at(40), counts=False)
+    later = after_absence(UNKNOWN, rules, 200, T0 + at(200))
+    assert later == LookedUpAbsent(T0 + at(230), counts=shown)
     late = after_absence(tired, rules, DAY - 60, T0 + at(DAY - 60))
-    assert late == LookedUpAbsent(T0 + at(DAY), counts=False)
-    over = after_absence(tired, rules, DAY, T0 + at(DAY))
-    assert over == Unresolvable("no_lookup_outside_window")
+    assert late == LookedUpAbsent(T0 + at(DAY), counts=shown)
+
+
+def test_after_its_time_absence_means_what_it_means_elsewhere() -> None:
+    tired = replace(UNKNOWN, lookups=9, negative_lookup_at=T0 + at(200))
+
+    def over(**changes: bool) -> object:
+        rules = replace(EVIDENT, **changes)  # type: ignore[arg-type]
+        return after_absence(tired, rules, DAY, T0 + at(DAY))
+
+    assert over(has_lookup=False) == Unresolvable("no_lookup_outside_window")
+    assert over(complete_listing=False) == Unresolvable("absent_outside_window")
+    proven = over(complete_listing=True)
+    assert proven == ProvenAbsent("absent_from_complete_listing", T0 + at(DAY))
+
+
+def test_its_time_counts_from_the_last_send() -> None:
+    again = replace(
+        UNKNOWN,
+        last_sent_at=T0 + at(DAY),
+        negative_lookup_at=T0 + at(DAY + 200),
+        lookups=9,
+    )
+    rules = replace(EVIDENT, complete_listing=True)
+
+    soon = after_absence(again, rules, DAY + 900, T0 + at(DAY + 900))
+    assert isinstance(soon, LookedUpAbsent)
+    later = after_absence(again, rules, 2 * DAY, T0 + at(2 * DAY))
+    assert isinstance(later, ProvenAbsent)
+
+
+def test_a_send_that_lies_ahead_is_waited_for_no_longer_than_elsewhere() -> None:
+    sent = T0 + at(10 * DAY)
+    ahead = replace(UNKNOWN, first_sent_at=sent, last_sent_at=sent)
+    first = after_absence(ahead, EVIDENT, 0, T0)
+    assert isinstance(first, LookedUpAbsent)
+    assert first.counts
+    looked = replace(ahead, negative_lookup_at=T0)
+    assert isinstance(after_absence(looked, EVIDENT, 0, T0 + at(301)), Unresolvable)
 
 
 def test_backoff_repeats_its_last_step_for_ever() -> None:

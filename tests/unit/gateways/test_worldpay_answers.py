@@ -144,7 +144,7 @@ ERRORS: list[tuple[str, Outcome]] = [
     ("5", RefusedByGateway("error_5")),
     ("6", RefusedByGateway("error_6")),
     ("7", RefusedByGateway("error_7")),
-    ("8", NotProcessed("error_8", 300)),
+    ("8", NotProcessed("error_8", 900)),
     ("9", Unsure("error_9")),
     ("10", RefusedByGateway("error_10")),
     ("13", RefusedByGateway("error_13")),
