@@ -73,7 +73,7 @@ CAPABILITIES: Final = Capabilities(
     optional_settings=(REFUNDABLE_INQUIRY, SENT_FOR_REFUND_DAYS, SETTLEMENT_COLUMNS),
     exponents=EXPONENTS,
     limits=(
-        "There is no key: what is not answered is sent again after a day, proven absent.",
+        "There is no key: without an answer a day passes, then absence must be proven.",
         "Only the refundable amount inquiry can prove that; it must be enabled.",
         "An inquiry shows the latest event of an order alone, five minutes late.",
         "Refunds cannot be listed or searched.",
