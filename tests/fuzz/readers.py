@@ -332,7 +332,6 @@ def braintree_form(body: bytes) -> object:
     return done(Braintree().receive(account, delivery, secrets, NOW), ())
 
 
-CLIENT = Credentials({"client_id": "client", "client_secret": "secret"})
 _PARTIES = {
     "square": (Square(), square.SQUARE, square.SQUARE_REFUND, "RFD7"),
     "checkout": (
