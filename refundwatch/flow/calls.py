@@ -11,9 +11,11 @@ answer of status 2xx that is not what the gateway documents, or a redirect.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from refundwatch.flow.ports import NeverSentError, NoAnswerError
 from refundwatch.gateways.contract import (
@@ -39,6 +41,7 @@ _UNAUTHORIZED: Final = frozenset({401, 403})
 _THROTTLED: Final = 429
 _REQUEST_TIMEOUT: Final = 408
 _LONGEST_REASON: Final = 64
+_IN_PATH: Final = re.compile(r"/(v[0-9]{1,4})(?=/|\Z)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,6 @@ class Asked:
 
 def answered(asked: Asked, response: HttpResponse, monotonic: float) -> CallRecord:
     """Note a whole answer, judged by its status alone."""
-    name, version = _version(asked)
     return CallRecord(
         connection=asked.path.id,
         operation=asked.request.operation,
@@ -62,8 +64,8 @@ def answered(asked: Asked, response: HttpResponse, monotonic: float) -> CallReco
         outcome=_class_of(response.status),
         sent=True,
         status=response.status,
-        version_asked=version,
-        version_answered=response.headers.get(name) if name else None,
+        version_asked=_version_asked(asked),
+        version_answered=_version_answered(asked, response),
         response_sha256=sha256(response.body).hexdigest(),
         retry_after_seconds=None,
     )
@@ -81,7 +83,7 @@ def failed(asked: Asked, error: Exception, monotonic: float) -> CallRecord:
         outcome="timeout" if "timeout" in reason.lower() else "transport",
         sent=not isinstance(error, NeverSentError),
         error=reason[:_LONGEST_REASON],
-        version_asked=_version(asked)[1],
+        version_asked=_version_asked(asked),
     )
 
 
@@ -176,12 +178,34 @@ def _class_of(status: int) -> str:
     return "ok" if status < 300 else "refused"  # noqa: PLR2004 - success
 
 
-def _version(asked: Asked) -> tuple[str | None, str | None]:
+def _version_asked(asked: Asked) -> str | None:
+    """Find the version that a request names: in its header, its path, its address."""
+    pinned = _pinned(asked)
+    if pinned is not None:
+        return pinned[1]
+    path = asked.request.target.partition("?")[0]
+    for text in (path, urlsplit(asked.path.endpoint).path):
+        found = _IN_PATH.search(text)
+        if found is not None:
+            return found[1]
+    return asked.path.api_version
+
+
+def _version_answered(asked: Asked, response: HttpResponse) -> str | None:
+    """Find the version an answer names: in the gateway's header, or the pinned one."""
+    name = asked.path.gateway.capabilities.version_header
+    if name is None:
+        pinned = _pinned(asked)
+        name = None if pinned is None else pinned[0]
+    return response.headers.get(name) if name else None
+
+
+def _pinned(asked: Asked) -> tuple[str, str] | None:
     """Find the header that pins a version: its answer repeats it by the same name."""
     for name, value in asked.request.headers:
         if name.lower().endswith("-version"):
             return name.lower(), value
-    return None, asked.path.api_version
+    return None
 
 
 def _milliseconds(asked: Asked, monotonic: float) -> int:

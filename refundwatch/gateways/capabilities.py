@@ -48,6 +48,8 @@ class Capabilities:
     the last send and so long apart.
     `other_credentials` are further whole sets that may stand in place of
     `credentials`: a connection has exactly one of them.
+    `version_header` (lower case) is where each answer names the version that gave it;
+    None where it repeats the header that pins one, or names none.
     `limits` are sentences for people about what it cannot do.
     """
 
@@ -84,6 +86,7 @@ class Capabilities:
     most_units: int | None = None
     resend_within_seconds: int = 0
     other_credentials: tuple[tuple[str, ...], ...] = ()
+    version_header: str | None = None
 
     def gateway_units(self, amount_minor: int, currency: str) -> int:
         """Restate ISO minor units in the gateway's own smallest unit, exactly.

@@ -223,3 +223,10 @@ async def test_a_connection_shows_its_open_work(store: InlineStore) -> None:
     assert (row.queued, row.sending, row.unknown) == (2, 1, 1)
     other = await connection(store, "stripe-uk/second")
     assert (other.queued, other.sending, other.unknown) == (1, 0, 0)
+
+
+async def test_odd_texts_of_a_call_are_kept_as_they_can_be(store: InlineStore) -> None:
+    odd = call("ok", error="\udcff", version_answered="\udcff", status=200)
+    await store.execute(RecordCall(START, odd))
+    assert (await connection(store)).health == "up"
+    assert value(store, "SELECT count(*) FROM gateway_call") == 1

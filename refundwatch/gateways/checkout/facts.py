@@ -92,6 +92,7 @@ CAPABILITIES: Final = Capabilities(
     other_credentials=(ACCESS_KEY,),
     # A failed answer is not kept under its key, so a repeat may execute once more.
     resend_wait_seconds=RESEND_WAIT_SECONDS,
+    version_header="cko-version",
 )
 
 # --- payments ---------------------------------------------------------------------

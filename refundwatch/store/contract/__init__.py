@@ -115,6 +115,14 @@ from refundwatch.store.contract.upkeep import (
     SetCircuit,
     TakeDueJobs,
 )
+from refundwatch.store.contract.versions import (
+    DropCalls,
+    GetUptime,
+    ListVersions,
+    NoticeRow,
+    UptimeRow,
+    VersionRow,
+)
 
 __all__ = [
     "AbandonAttempts",
@@ -151,6 +159,7 @@ __all__ = [
     "DecisionRow",
     "DeliveryItem",
     "DeliveryRow",
+    "DropCalls",
     "DueInbox",
     "DueLookups",
     "DuePolls",
@@ -162,6 +171,7 @@ __all__ = [
     "GetPayment",
     "GetRefund",
     "GetToken",
+    "GetUptime",
     "HoldUnsent",
     "InboxJob",
     "InvoiceRow",
@@ -176,6 +186,7 @@ __all__ = [
     "ListPayments",
     "ListRefunds",
     "ListTokens",
+    "ListVersions",
     "LoadKeys",
     "LookUpNow",
     "MarkAlarmsSent",
@@ -184,6 +195,7 @@ __all__ = [
     "NewPayment",
     "NewRefund",
     "NextDue",
+    "NoticeRow",
     "OpenHouse",
     "OutageRow",
     "Page",
@@ -218,4 +230,6 @@ __all__ = [
     "TokenRow",
     "TokenSecret",
     "UnfreezePayment",
+    "UptimeRow",
+    "VersionRow",
 ]

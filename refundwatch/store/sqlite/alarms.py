@@ -65,6 +65,7 @@ _TOLD_ONCE: Final = frozenset(
         "payment_refunded_elsewhere",
         "refund_executed_after_end",
         "store_refused",
+        "version_changed",
     }
 )
 """Alarms about something that happened: no later event takes them back, so they end

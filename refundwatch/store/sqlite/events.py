@@ -16,7 +16,7 @@ from refundwatch.domain.events import (
     Unanswered,
 )
 from refundwatch.domain.policy import SYSTEM
-from refundwatch.domain.refund import Refund, RefundState
+from refundwatch.domain.refund import Refund, RefundState, Word
 from refundwatch.store.contract import ApplyEvent, Postpone, RecordPaymentRead
 from refundwatch.store.rows import micros
 from refundwatch.store.sql import named_queries
@@ -31,6 +31,7 @@ from refundwatch.store.sqlite.outside import (
 )
 from refundwatch.store.sqlite.registry import joined_unit, unit
 from refundwatch.store.sqlite.sound import sound_call, sound_event
+from refundwatch.store.sqlite.versions import on_unseen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,6 +81,8 @@ def bring(
         _close_attempt(tx, applied, event, call, at)
     if call is not None:
         record_call(tx, call, at, refund.id)
+        if isinstance(event, GatewayWord) and event.word is Word.UNSEEN:
+            on_unseen(tx, call, event.evidence.raw_status, at)
     adopt_external(tx, applied, at)
     stated = {**_stated(event, call), **(data or {})}
     tx.save_applied(applied, at, SYSTEM.id, stated)

@@ -30,13 +30,14 @@ from refundwatch.store.contract import (
 )
 from refundwatch.store.rows import micros, moment, optional_micros, optional_moment
 from refundwatch.store.sql import named_queries
-from refundwatch.store.sqlite import rollups
+from refundwatch.store.sqlite import rollups, versions
 from refundwatch.store.sqlite.alarms import close_alarm, open_alarm
 from refundwatch.store.sqlite.circuits import Circuits, all_circuits, circuits_of
 from refundwatch.store.sqlite.circuits import after as call_circuits
 from refundwatch.store.sqlite.circuits import save as save_circuits
 from refundwatch.store.sqlite.circuits import tell as tell_circuits
 from refundwatch.store.sqlite.registry import Reading, question, unit
+from refundwatch.store.sqlite.sound import sound_call
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +57,7 @@ _DENIED_STATUS: Final = frozenset({401, 403})
 
 @unit(RecordCall)
 def _record(tx: Transaction, command: RecordCall) -> None:
-    record_call(tx, command.call, command.at)
+    record_call(tx, sound_call(command.call), command.at)
 
 
 def record_call(
@@ -71,6 +72,7 @@ def record_call(
     if standing is None:
         return
     tx.put(_SQL["add_call"], _call_columns(call, refund_id))
+    versions.on_call(tx, call, at)
     state, gap = standing.state, standing.gap
     failure = call.outcome if call.outcome in FAILING_OUTCOMES else None
     ended_at = call.started_at + timedelta(milliseconds=call.duration_ms)

@@ -26,13 +26,15 @@ if TYPE_CHECKING:
 class Sheaf:
     """Rows and sums that wait for the end of their savepoint.
 
-    `paths` and `standings` are what was read of connections, by id; `saves` what is
-    to be said of each once, at the end.
+    `paths` and `standings` are what was read of connections, by id, `runs` which
+    version answers each of their operations; `saves` what is to be said of each once,
+    at the end.
     """
 
     __slots__ = (
         "_rows",
         "paths",
+        "runs",
         "saves",
         "standings",
         "states",
@@ -47,6 +49,7 @@ class Sheaf:
         self.tallies: Counter[TallyKey] = Counter()
         self.tallied_at: datetime | None = None
         self.paths: dict[str, Row | None] = {}
+        self.runs: dict[tuple[str, str], object] = {}
         self.standings: dict[str, object] = {}
         self.saves: dict[str, Callable[[], None]] = {}
 

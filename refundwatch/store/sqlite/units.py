@@ -23,6 +23,7 @@ from refundwatch.store.sqlite import (
     queries_numbers,
     queries_payments,
     queries_refunds,
+    queries_versions,
     tokens,
 )
 
@@ -44,5 +45,6 @@ MODULES = (
     queries_numbers,
     queries_payments,
     queries_refunds,
+    queries_versions,
     tokens,
 )

@@ -47,3 +47,10 @@ SELECT observation_gap_us FROM house
 
 -- name: configured_connections
 SELECT id, account FROM connection WHERE configured = 1 ORDER BY account, position
+
+-- name: sum_observed
+SELECT subject, measure, sum(amount) AS amount
+FROM tally
+WHERE grain = ? AND starts_at >= ? AND starts_at < ?
+    AND measure IN ('observed_ms', 'down_ms')
+GROUP BY subject, measure
