@@ -219,6 +219,7 @@ def flow_settings(config: Config) -> FlowSettings:
         unmatched_keep_seconds=config.resolve.unmatched_keep_seconds,
         probe_timeout_seconds=config.probe.timeout_seconds,
         delay_scale=config.resolve.delay_scale,
+        longest_delay_seconds=config.resolve.longest_delay_seconds,
         hold_declared={
             account.name: account.declared_payments == "hold"
             for account in config.accounts

@@ -209,6 +209,7 @@ class _Loader:
                 "unmatched_keep_seconds", defaults.unmatched_keep_seconds, 1
             ),
             delay_scale=self._delay_scale(table),
+            longest_delay_seconds=self._longest_delay_seconds(table),
         )
         table.finish()
         return resolve
@@ -220,6 +221,13 @@ class _Loader:
         if not self.sandbox:
             raise table.error("delay_scale", "is for a sandbox alone")
         return table.number("delay_scale", 0.001, 1.0)
+
+    def _longest_delay_seconds(self, table: Table) -> int:
+        """Read the longest that a look-alike's declared delay may be."""
+        longest = ResolveConfig().longest_delay_seconds
+        if "longest_delay_seconds" in table.content and not self.sandbox:
+            raise table.error("longest_delay_seconds", "is for a sandbox alone")
+        return table.integer("longest_delay_seconds", longest, 1)
 
     def _approvals(self, table: Table) -> ApprovalsConfig:
         approvals = ApprovalsConfig(table.integer("expiry_seconds", 86_400, 1))

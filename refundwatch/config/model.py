@@ -114,7 +114,8 @@ class DispatchConfig:
 class ResolveConfig:
     """`[resolve]`: how open questions are pursued; seconds.
 
-    `delay_scale` shortens what gateways declare, beside look-alikes alone.
+    `delay_scale` and `longest_delay_seconds` shorten what gateways declare, beside
+    look-alikes alone.
     """
 
     backoff_seconds: tuple[int, ...] = (5, 30, 120, 600, 3600, 21_600, 86_400)
@@ -125,6 +126,7 @@ class ResolveConfig:
     alarm_seconds: tuple[int, ...] = (900, 86_400, 259_200)
     unmatched_keep_seconds: int = 86_400
     delay_scale: float = 1.0
+    longest_delay_seconds: int = 2**31
 
 
 @dataclass(frozen=True, slots=True)

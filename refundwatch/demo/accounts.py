@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MAIN: Final = ("main",)
 TWO: Final = ("main", "second")
+GUARD_SECONDS: Final = 100
+"""How long the look-alike of Mollie refuses an equal amount, before the time scale."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +27,10 @@ class DemoAccount:
     """One account, on both sides.
 
     `drawn` are its secrets by file name, `joined` files of several, with colons
-    between. In `sandbox` the name of a secret in braces stands for it, in `endpoint`
-    and `settings` `{port}` for the look-alike's port. The look-alike is told `sandbox`
-    as TOML; the daemon gets `credentials` and `webhook_secrets` as file names.
+    between. The look-alike is told `sandbox` as TOML, in which the name of a secret in
+    braces stands for it; the daemon gets `credentials` and `webhook_secrets` as file
+    names. In `endpoint` and `settings` `{port}` is the look-alike's port, `{hook}`
+    where the hub takes webhooks, and `{guard}` how many seconds Mollie's guard lasts.
     `reference` makes a payment's reference of sixteen letters and digits, the last
     eight of which count up.
     """
@@ -130,6 +133,27 @@ EVERY: Final[Mapping[str, DemoAccount]] = {
             connections=TWO,
         ),
         DemoAccount(
+            name="square-us",
+            gateway="square",
+            timezone="America/Los_Angeles",
+            currencies=("USD", "JPY"),
+            drawn={
+                "square.token": _hex(16, "EAAA"),
+                "square.signature": _hex(16),
+            },
+            sandbox={
+                "access_token": '"{square.token}"',
+                "signature_key": '"{square.signature}"',
+                "merchant_id": '"MLDEMO"',
+            },
+            credentials={"access_token": "square.token"},
+            webhook_secrets=("square.signature",),
+            settings={
+                "notification_url": "{hook}/square-us",
+                "merchant_id": "MLDEMO",
+            },
+        ),
+        DemoAccount(
             name="braintree-us",
             gateway="braintree",
             timezone="America/Chicago",
@@ -199,10 +223,11 @@ EVERY: Final[Mapping[str, DemoAccount]] = {
             sandbox={
                 "api_key": '"{mollie.key}"',
                 "webhook_secrets": '["{mollie.webhook}"]',
-                "guard_seconds": "60.0",
+                "guard_seconds": f"{GUARD_SECONDS}.0",
             },
             credentials={"api_key": "mollie.key"},
             webhook_secrets=("mollie.webhook",),
+            settings={"duplicate_guard_seconds": "{guard}"},
             connections=TWO,
             reference=_prefixed("tr_"),
         ),

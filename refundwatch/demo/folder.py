@@ -8,9 +8,10 @@ from __future__ import annotations
 import base64
 import secrets
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING, Final
 
-from refundwatch.demo.accounts import EVERY
+from refundwatch.demo.accounts import EVERY, GUARD_SECONDS
 from refundwatch.demo.ports import free_ports
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
     from refundwatch.demo.accounts import DemoAccount
     from refundwatch.demo.settings import DemoSettings
+
+LONGEST_DELAY_SECONDS: Final = 30
+"""Some gateways want half an hour or a day before people decide; a run drains for two
+minutes."""
 
 BANDS: Final = {
     "GBP": ("80.00", "400.00"),
@@ -84,8 +89,7 @@ def prepare(path: Path, settings: DemoSettings) -> Folder:
     sandbox = _sandbox(ports, accounts, private, settings)
     (path / "sandbox.toml").write_text(sandbox, encoding="utf-8")
     daemon = _daemon(ports, settings) + "".join(
-        _account(account, ports.gateways[account.name], settings)
-        for account in accounts
+        _account(account, ports, settings) for account in accounts
     )
     (path / "config.toml").write_text(daemon, encoding="utf-8")
     return Folder(path, ports)
@@ -109,7 +113,7 @@ port = {ports.admin}
 [faults]
 profile = "{settings.faults}"
 """
-    hook = f"http://127.0.0.1:{ports.webhooks}/webhooks"
+    hook = _hook(ports)
     for account in accounts:
         text += f"""
 [accounts.{account.name}]
@@ -124,10 +128,10 @@ webhook_url = "{hook}/{account.name}"
     return text
 
 
-def _filled(text: str, private: Mapping[str, str]) -> str:
-    """Put secrets in the place of their names in braces."""
-    for name, secret in private.items():
-        text = text.replace(f"{{{name}}}", secret)
+def _filled(text: str, values: Mapping[str, str]) -> str:
+    """Put values in the place of their names in braces."""
+    for name, value in values.items():
+        text = text.replace(f"{{{name}}}", value)
     return text
 
 
@@ -135,9 +139,14 @@ def _timeout(settings: DemoSettings) -> float:
     return max(25 * settings.time_scale, 0.5)
 
 
-def _account(account: DemoAccount, port: int, settings: DemoSettings) -> str:
+def _account(account: DemoAccount, ports: Ports, settings: DemoSettings) -> str:
     timeout = _timeout(settings)
-    told = {name: _at(value, port) for name, value in account.settings.items()}
+    places = {
+        "port": str(ports.gateways[account.name]),
+        "hook": _hook(ports),
+        "guard": str(ceil(GUARD_SECONDS * settings.time_scale) + 1),
+    }
+    told = {name: _filled(value, places) for name, value in account.settings.items()}
     text = f"""
 [accounts.{account.name}]
 gateway = "{account.gateway}"
@@ -151,7 +160,7 @@ settings = {{ {", ".join(f'{name} = "{value}"' for name, value in told.items())}
     for connection in account.connections:
         text += f"""
 [accounts.{account.name}.connections.{connection}]
-endpoint = "{_at(account.endpoint, port)}"
+endpoint = "{_filled(account.endpoint, places)}"
 credentials = {{ {credentials} }}
 timeout_seconds = {timeout}
 connect_timeout_seconds = {timeout / 2}
@@ -159,8 +168,8 @@ connect_timeout_seconds = {timeout / 2}
     return text
 
 
-def _at(text: str, port: int) -> str:
-    return text.replace("{port}", str(port))
+def _hook(ports: Ports) -> str:
+    return f"http://127.0.0.1:{ports.webhooks}/webhooks"
 
 
 def _files(names: Sequence[str]) -> str:
@@ -214,6 +223,7 @@ poll_repeat_seconds = {scaled(60)}
 alarm_seconds = [{scaled(900)}, {scaled(3600, 2)}]
 unmatched_keep_seconds = {scaled(600, 30)}
 delay_scale = {min(settings.time_scale, 1.0)}
+longest_delay_seconds = {LONGEST_DELAY_SECONDS}
 
 [approvals]
 expiry_seconds = 3600

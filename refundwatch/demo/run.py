@@ -7,6 +7,7 @@ both have come to rest, or after the drain's time is over.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -14,12 +15,13 @@ from refundwatch.api import models as m
 from refundwatch.api.client import ApiClient
 from refundwatch.demo import report
 from refundwatch.demo.balance import OPEN, compare
+from refundwatch.demo.reviews import Reviewers
 from refundwatch.demo.settings import DRAIN_SECONDS
 from refundwatch.demo.traffic import Approvers, Returns, Tally
 from refundwatch.errors import ApiUnreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from refundwatch.demo.balance import Balance
     from refundwatch.demo.folder import Folder
@@ -73,16 +75,28 @@ class Stage:
         """
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
-        async with ApiClient(self.folder.server, self.crew.you) as client:
+        async with self._reviews(), ApiClient(self.folder.server, self.crew.you) as you:
             while True:
-                balance = await self._look(client, undecided=undecided)
+                balance = await self._look(you, undecided=undecided)
                 if balance is not None or loop.time() >= end:
                     break
                 await asyncio.sleep(REST_SECONDS)
             if balance is None:
-                refunds, executions = await self._both(client)
+                refunds, executions = await self._both(you)
                 balance = compare(refunds, executions)
         return balance
+
+    @contextlib.asynccontextmanager
+    async def _reviews(self) -> AsyncIterator[None]:
+        """Let two people settle meanwhile what no look-up can."""
+        people = Reviewers(self.folder.server, self.crew, self.sandbox, self.tally)
+        work = asyncio.ensure_future(people.run())
+        try:
+            yield
+        finally:
+            work.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await work
 
     async def print_report(self, balance: Balance) -> int:
         """Print everything; return 0 when balanced."""

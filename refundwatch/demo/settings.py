@@ -48,8 +48,8 @@ def parse(argv: list[str], *, terminal: bool) -> DemoSettings:
     parser.add_argument(
         "--time-scale",
         type=_positive,
-        default=0.1,
-        help="multiply the gateways' and look-ups' delays (default 0.1)",
+        default=0.05,
+        help="multiply the gateways' and look-ups' delays (default 0.05)",
     )
     parser.add_argument(
         "--accounts",

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 FAILURES_TO_OPEN: Final = 5
 READS_TO_CLOSE: Final = 2
 FIRST_WAIT: Final = timedelta(seconds=30)
-LONGEST_WAIT: Final = timedelta(minutes=10)
+DOUBLINGS: Final = 4
+LONGEST_WAIT: Final = FIRST_WAIT * 2**DOUBLINGS
 LONGEST_TRIP: Final = timedelta(days=7)
 """The longest that a circuit is opened by hand with an end."""
 
@@ -81,10 +82,16 @@ class Called:
     failure: str | None = None
 
 
-def after_call(circuit: Circuit, part: Part, called: Called) -> Circuit:
-    """Give the circuit of `part` after a call."""
+def after_call(
+    circuit: Circuit, part: Part, called: Called, first_wait: timedelta = FIRST_WAIT
+) -> Circuit:
+    """Give the circuit of `part` after a call.
+
+    `first_wait` is how long it stays open the first time; where a connection is looked
+    at more often than usual it may be less than `FIRST_WAIT`, never more.
+    """
     if circuit.opened_at is not None:
-        return _while_open(circuit, called)
+        return _while_open(circuit, called, first_wait)
     if called.part is not part:
         return circuit
     if called.failure is None:
@@ -92,16 +99,16 @@ def after_call(circuit: Circuit, part: Part, called: Called) -> Circuit:
     failures = circuit.failures + 1
     if failures < FAILURES_TO_OPEN:
         return replace(circuit, failures=failures)
-    return _opened(circuit, called.ended_at, called.failure)
+    return _opened(circuit, called.ended_at, called.failure, first_wait)
 
 
-def _while_open(circuit: Circuit, called: Called) -> Circuit:
+def _while_open(circuit: Circuit, called: Called, first_wait: timedelta) -> Circuit:
     """Only a read that began once it was half open says anything."""
     half_open = circuit.standing(called.started_at) is Standing.HALF_OPEN
     if called.part is Part.ORDERS or not half_open:
         return circuit
     if called.failure is not None:
-        return _opened(circuit, called.ended_at, called.failure)
+        return _opened(circuit, called.ended_at, called.failure, first_wait)
     good = circuit.good_reads + 1
     if good < READS_TO_CLOSE:
         return replace(circuit, good_reads=good)
@@ -109,9 +116,11 @@ def _while_open(circuit: Circuit, called: Called) -> Circuit:
     return Circuit(trips=circuit.trips)
 
 
-def _opened(circuit: Circuit, at: datetime, reason: str) -> Circuit:
+def _opened(
+    circuit: Circuit, at: datetime, reason: str, first_wait: timedelta
+) -> Circuit:
     trips = circuit.trips + 1
-    wait = min(FIRST_WAIT * 2 ** min(trips - 1, 10), LONGEST_WAIT)
+    wait = min(first_wait, FIRST_WAIT) * 2 ** min(trips - 1, DOUBLINGS)
     return Circuit(
         trips=trips,
         opened_at=circuit.opened_at or at,

@@ -80,7 +80,7 @@ def build_house(
     more_jobs: Mapping[str, Job] | None = None,
 ) -> House:
     """Build the rooms; `more_jobs` are entered in the calendar beside our own."""
-    lanes = Lanes(paths, clock)
+    lanes = Lanes(paths, clock, settings.scaled)
     equipment = Equipment(
         store=store,
         exchanges=Exchanges(transport, paths, clock, store, lanes),

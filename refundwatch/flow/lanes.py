@@ -8,6 +8,7 @@ never holds a place of another.
 from __future__ import annotations
 
 import asyncio
+from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from refundwatch.domain.circuit import Part, Standing
@@ -41,8 +42,14 @@ def pinned_note(path: ConnectionPath) -> tuple[RouteNote, ...]:
 class Lanes:
     """The bulkheads between connections, and what is known of their health."""
 
-    def __init__(self, paths: Paths, clock: Clock) -> None:
-        """Start with every lane free."""
+    def __init__(
+        self,
+        paths: Paths,
+        clock: Clock,
+        scaled: Callable[[int], int] = lambda seconds: seconds,
+    ) -> None:
+        """Start with every lane free; `scaled` gives an asked rest as long as here."""
+        self._scaled = scaled
         self._paths = paths
         self._clock = clock
         self._lanes: dict[str, tuple[int, asyncio.Semaphore]] = {}
@@ -100,7 +107,8 @@ class Lanes:
 
     def rest(self, path: ConnectionPath, seconds: float) -> None:
         """Give a connection no new work for a while."""
-        until = self._clock.monotonic() + min(seconds, LONGEST_REST_SECONDS)
+        rest = self._scaled(ceil(min(seconds, LONGEST_REST_SECONDS)))
+        until = self._clock.monotonic() + rest
         self._rests[path.id] = max(until, self._rests.get(path.id, until))
 
     def is_resting(self, path: ConnectionPath) -> bool:

@@ -86,7 +86,7 @@ class Pace:
         base = backoff(self._settings.backoff_seconds, tries).total_seconds()
         if cap_seconds is not None:
             base = min(base, cap_seconds)
-        base = max(base, at_least or 0)
+        base = max(base, self._asked(at_least))
         wait = base * (1 + _SPREAD * spread(key, tries))
         return self._clock.now() + timedelta(seconds=wait)
 
@@ -94,7 +94,12 @@ class Pace:
         """Say when an unanswered refund is looked up, exactly by the back-off."""
         tries = max(refund.lookups, refund.attempts - 1, 0)
         wait = backoff(self._settings.backoff_seconds, tries).total_seconds()
-        return self._clock.now() + timedelta(seconds=max(wait, at_least or 0))
+        wait = max(wait, self._asked(at_least))
+        return self._clock.now() + timedelta(seconds=wait)
+
+    def _asked(self, seconds: float | None) -> int:
+        """Give what a gateway asked for, in whole seconds, as long as it is here."""
+        return self._settings.scaled(ceil(seconds or 0))
 
     def first_poll(self, capabilities: Capabilities) -> datetime | None:
         """Say when a pending refund is first asked about; None where nobody can."""
@@ -104,7 +109,7 @@ class Pace:
 
     def next_poll(self, refund: Refund, at_least: float | None = None) -> datetime:
         """Say when a pending refund is asked about again."""
-        wait = max(self._settings.poll_repeat_seconds, at_least or 0)
+        wait = max(self._settings.poll_repeat_seconds, self._asked(at_least))
         jitter = 1 + _SPREAD * spread(refund.id, 0)
         return self._clock.now() + timedelta(seconds=wait * jitter)
 

@@ -120,8 +120,9 @@ class FlowSettings:
     """How the rooms behave; seconds unless named otherwise.
 
     A jump of the wall clock moves due times, so a room looks again after
-    `longest_sleep_seconds` at most. `delay_scale` shortens what gateways declare, for
-    look-alikes whose time runs faster; it is 1 wherever there is real money.
+    `longest_sleep_seconds` at most. `delay_scale` and `longest_delay_seconds` shorten
+    what gateways declare and ask for, beside look-alikes whose time runs faster; where
+    there is real money they shorten nothing.
     """
 
     instance: str
@@ -140,7 +141,9 @@ class FlowSettings:
     inbox_concurrency: int = 32
     longest_sleep_seconds: int = 300
     delay_scale: float = 1.0
+    longest_delay_seconds: int = 2**31
 
     def scaled(self, seconds: int) -> int:
         """Give a gateway's declared delay as it is here; at least a second of any."""
-        return max(round(seconds * self.delay_scale), min(seconds, 1))
+        shorter = min(round(seconds * self.delay_scale), self.longest_delay_seconds)
+        return max(shorter, min(seconds, 1))

@@ -64,7 +64,8 @@ TABLE_KEYS = (
     *("timeout_seconds", "command", "url", "currency", "auto_below"),
     *("one_approval_below", "gateway", "timezone", "webhook_secrets", "settings"),
     *("declared_payments", "endpoint", "credentials", "connect_timeout_seconds"),
-    "api_version",
+    *("api_version", "rate_per_second", "burst", "fee_basis_points"),
+    *("delay_scale", "longest_delay_seconds"),
 )
 
 
@@ -372,3 +373,30 @@ def refusal_or_none(folder: Path, text: str) -> str | None:
     except ConfigError as error:
         return error.message
     return None
+
+
+@pytest.mark.parametrize("key", ["delay_scale = 0.1", "longest_delay_seconds = 30"])
+def test_declared_delays_are_shortened_in_a_sandbox_only(
+    tmp_path: Path, key: str
+) -> None:
+    short = changed("[api]", f"[resolve]\n{key}\n[api]")
+    assert load(tmp_path, short).resolve != load(tmp_path, TEXT).resolve
+    live = short.replace('"sandbox"', '"live"').replace("env:STRIPE_WEBHOOK", "file:k")
+    live = live.replace("http://127.0.0.1:9000/", "https://x.test")
+    assert refusal(tmp_path, live).field == f"resolve.{key.partition(' ')[0]}"
+
+
+@pytest.mark.parametrize(
+    ("line", "field"),
+    [
+        ("burst = 5", "burst"),
+        ("rate_per_second = 0", "rate_per_second"),
+        ('rate_per_second = "5"', "rate_per_second"),
+        ("fee_basis_points = -1", "fee_basis_points"),
+    ],
+)
+def test_rates_and_fees_are_numbers_that_make_sense(
+    tmp_path: Path, line: str, field: str
+) -> None:
+    text = changed('endpoint = "', f'{line}\nendpoint = "')
+    assert refusal(tmp_path, text).field.endswith(field)

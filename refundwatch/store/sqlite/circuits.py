@@ -80,15 +80,20 @@ def _by_part(rows: Iterable[Row]) -> Circuits:
     return circuits
 
 
-def after(circuits: Circuits, call: CallRecord) -> Circuits:
-    """Give a connection's circuits after a call, without writing anything."""
+def after(circuits: Circuits, call: CallRecord, gap: timedelta) -> Circuits:
+    """Give a connection's circuits after a call, without writing anything.
+
+    `gap` is the longest time between two looks at a connection, two probes and more: a
+    third of it is worth waiting before the next.
+    """
     called = Called(
         part=Part.ORDERS if call.operation in ORDERS else Part.READS,
         started_at=call.started_at,
         ended_at=call.started_at + timedelta(milliseconds=call.duration_ms),
         failure=call.outcome if call.outcome in _FAILING else None,
     )
-    return {part: after_call(it, part, called) for part, it in circuits.items()}
+    wait = gap / 3
+    return {part: after_call(it, part, called, wait) for part, it in circuits.items()}
 
 
 def tell(

@@ -82,7 +82,7 @@ def record_call(
         # The clock was set back meanwhile: no call could begin after that refusal.
         since = None
     paused = _pause_after(standing.paused, since, call)
-    circuits = call_circuits(standing.circuits, call)
+    circuits = call_circuits(standing.circuits, call, gap)
     _stand(tx, call.connection, _Standing(seen.state, paused, gap, circuits))
     if circuits != standing.circuits:
         _follow_circuits(tx, call.connection, standing.circuits, circuits, at)

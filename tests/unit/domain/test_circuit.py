@@ -82,7 +82,7 @@ def test_what_was_on_its_way_and_what_orders_says_nothing(called: Called) -> Non
     assert after_call(failed(5), Part.ORDERS, called) == failed(5)
 
 
-def test_each_trip_waits_twice_as_long_up_to_ten_minutes() -> None:
+def test_each_trip_waits_twice_as_long_up_to_eight_minutes() -> None:
     circuit, at, waits = failed(5), AT, []
     for _ in range(8):
         assert circuit.until is not None
@@ -92,6 +92,16 @@ def test_each_trip_waits_twice_as_long_up_to_ten_minutes() -> None:
     assert waits[:3] == [FIRST_WAIT, 2 * FIRST_WAIT, 4 * FIRST_WAIT]
     assert waits[-1] == LONGEST_WAIT
     assert circuit.opened_at == AT
+
+
+def test_where_looks_come_often_it_waits_less_and_never_more() -> None:
+    at_once, late = Circuit(), Circuit()
+    for _ in range(5):
+        called = order(AT, "timeout")
+        at_once = after_call(at_once, Part.ORDERS, called, timedelta(seconds=2))
+        late = after_call(late, Part.ORDERS, called, timedelta(hours=2))
+    assert at_once.until == AT + timedelta(seconds=2)
+    assert late.until == AT + FIRST_WAIT
 
 
 def test_its_trips_are_forgotten_once_an_order_went_well() -> None:

@@ -159,3 +159,15 @@ def test_marks_are_bounded_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> Non
         assert len(ages._marks) == 9
 
     simulate(main)
+
+
+def test_look_alikes_wait_less_than_their_gateways_and_real_ones_do_not() -> None:
+    real, quick = settings(), settings(delay_scale=0.1, longest_delay_seconds=30)
+    assert [real.scaled(seconds) for seconds in (0, 1, 7, 86_400)] == [0, 1, 7, 86_400]
+    assert [quick.scaled(seconds) for seconds in (0, 1, 7, 70, 86_400)] == [
+        0,
+        1,
+        1,
+        7,
+        30,
+    ]
