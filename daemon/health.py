@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from daemon.queues import Queue
 
 DAY_SECONDS: Final = 86_400
+_WINDOWS: Final = {3600: "1h", DAY_SECONDS: "24h", 30 * DAY_SECONDS: "30d"}
 _QUANTILES: Final = (("0.5", "p50"), ("0.95", "p95"), ("0.99", "p99"))
 
 
@@ -104,6 +105,8 @@ async def _collect(hub: Hub, deliveries: Mapping[tuple[str, str], int]) -> list[
     metrics.append(_alarms(await store.read(c.ListAlarms())))
     metrics += _connections(await store.read(c.ListConnections()))
     metrics += _numbers(await store.read(c.GetNumbers(now, DAY_SECONDS)))
+    windows = tuple(_WINDOWS)
+    metrics.append(_uptime(await store.read(c.GetUptime(now, windows))))
     metrics.append(_deliveries(deliveries))
     metrics += [
         _counter(f"{name}_total", "Counted by this process.", value)
@@ -162,9 +165,6 @@ def _numbers(rows: tuple[c.ThreeNumbers, ...]) -> list[Metric]:
     success = GaugeMetricFamily(
         "refundwatch_success_ratio", "Over 24 hours.", labels=["connection"]
     )
-    uptime = GaugeMetricFamily(
-        "refundwatch_uptime_ratio", "Over 24 hours.", labels=["connection"]
-    )
     time = GaugeMetricFamily(
         "refundwatch_processing_seconds",
         "From the request, over 24 hours.",
@@ -173,14 +173,25 @@ def _numbers(rows: tuple[c.ThreeNumbers, ...]) -> list[Metric]:
     for row in rows:
         if row.success_rate is not None:
             success.add_metric([row.connection], row.success_rate)
-        if row.uptime is not None:
-            uptime.add_metric([row.connection], row.uptime)
         for stage, percentiles in row.processing.items():
             for quantile, name in _QUANTILES:
                 value = getattr(percentiles, name)
                 if value is not None:
                     time.add_metric([row.connection, stage, quantile], value)
-    return [success, uptime, time]
+    return [success, time]
+
+
+def _uptime(rows: tuple[c.UptimeRow, ...]) -> Metric:
+    family = GaugeMetricFamily(
+        "refundwatch_uptime_ratio",
+        "Of the time observed within the window.",
+        labels=["connection", "window"],
+    )
+    for row in rows:
+        if row.observed_ms:
+            up = (row.observed_ms - row.down_ms) / row.observed_ms
+            family.add_metric([row.connection, _WINDOWS[row.window_seconds]], up)
+    return family
 
 
 def _deliveries(counted: Mapping[tuple[str, str], int]) -> Metric:

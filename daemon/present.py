@@ -293,9 +293,15 @@ def account(row: c.AccountRow) -> m.AccountView:
     )
 
 
-def connection(row: c.ConnectionRow, now: datetime) -> m.ConnectionView:
+def connection(
+    row: c.ConnectionRow, now: datetime, uptimes: Iterable[c.UptimeRow] = ()
+) -> m.ConnectionView:
     """Present a connection's health; a circuit that is closed says nothing."""
-    stated = {name: getattr(row, name) for name in m.ConnectionView.model_fields}
+    stated = {
+        name: getattr(row, name)
+        for name in m.ConnectionView.model_fields
+        if name != "uptimes"
+    }
     circuits = [
         m.CircuitView(
             part=part.value,
@@ -308,7 +314,20 @@ def connection(row: c.ConnectionRow, now: datetime) -> m.ConnectionView:
         for part, it in row.circuits.items()
         if it.opened_at is not None
     ]
-    return m.ConnectionView.model_validate({**stated, "circuits": circuits})
+    shown = [_uptime(it) for it in uptimes]
+    return m.ConnectionView.model_validate(
+        {**stated, "circuits": circuits, "uptimes": shown}
+    )
+
+
+def _uptime(row: c.UptimeRow) -> m.UptimeView:
+    up = row.observed_ms - row.down_ms
+    return m.UptimeView(
+        window_seconds=row.window_seconds,
+        uptime=up / row.observed_ms if row.observed_ms else None,
+        observed_seconds=row.observed_ms // 1000,
+        down_seconds=row.down_ms // 1000,
+    )
 
 
 def route(notes: Iterable[RouteNote]) -> list[m.RouteNoteView]:

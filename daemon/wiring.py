@@ -218,6 +218,7 @@ def flow_settings(config: Config) -> FlowSettings:
         doubt_alarm_seconds=config.resolve.alarm_seconds,
         unmatched_keep_seconds=config.resolve.unmatched_keep_seconds,
         probe_timeout_seconds=config.probe.timeout_seconds,
+        keep_calls_days=config.retention.gateway_calls_days,
         delay_scale=config.resolve.delay_scale,
         longest_delay_seconds=config.resolve.longest_delay_seconds,
         hold_declared={

@@ -29,6 +29,7 @@ FRONT_ENDS: Final[dict[str, tuple[str, str]]] = {
     "approvals": ("refundwatch.commands.approvals", "list, approve, refuse"),
     "accounts": ("refundwatch.commands.accounts", "list, show"),
     "connections": ("refundwatch.commands.connections", "list, show, outages"),
+    "gateways": ("refundwatch.commands.gateways", "versions"),
     "alarms": ("refundwatch.commands.alarms", "list, ack"),
     "metrics": ("refundwatch.commands.metrics", "the three numbers"),
     "audit": ("refundwatch.commands.audit", "verify, tail"),

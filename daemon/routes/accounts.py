@@ -5,10 +5,11 @@ Invariant: as `daemon.routes` says.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from daemon import present
+from daemon import present, present_versions
 from daemon.problems import NotThere
 from daemon.routes.call import Answer, Call, RouteHandler
 from refundwatch.api import models as m
@@ -16,7 +17,11 @@ from refundwatch.domain.circuit import Part
 from refundwatch.errors import AlarmUnknown, TextInvalid
 from refundwatch.store import contract as c
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
 DAY_SECONDS: Final = 86_400
+UPTIME_WINDOWS: Final = (3600, DAY_SECONDS, 30 * DAY_SECONDS)
 
 
 async def status(call: Call) -> Answer:
@@ -59,7 +64,8 @@ async def show_account(call: Call) -> Answer:
 async def list_connections(call: Call) -> Answer:
     """List connections with their health."""
     rows = await call.hub.store.read(c.ListConnections())
-    items = [present.connection(row, call.now) for row in rows]
+    uptimes = await _uptimes(call)
+    items = [present.connection(row, call.now, uptimes.get(row.id, ())) for row in rows]
     return Answer(m.ConnectionsView(items=items))
 
 
@@ -93,8 +99,23 @@ async def _connection(call: Call) -> m.ConnectionView:
     name = f"{call.parts['account']}/{call.parts['connection']}"
     for row in await call.hub.store.read(c.ListConnections()):
         if row.id == name:
-            return present.connection(row, call.now)
+            uptimes = await _uptimes(call)
+            return present.connection(row, call.now, uptimes.get(name, ()))
     raise NotThere(f"There is no connection {name}.", field="connection")
+
+
+async def _uptimes(call: Call) -> Mapping[str, Sequence[c.UptimeRow]]:
+    found: defaultdict[str, list[c.UptimeRow]] = defaultdict(list)
+    query = c.GetUptime(call.now, UPTIME_WINDOWS)
+    for row in await call.hub.store.read(query):
+        found[row.connection].append(row)
+    return found
+
+
+async def list_versions(call: Call) -> Answer:
+    """List the versions that answer, and what a change of them did."""
+    rows = await call.hub.store.read(c.ListVersions(past=call.flag("past")))
+    return Answer(m.VersionsView(items=[present_versions.version(row) for row in rows]))
 
 
 async def list_outages(call: Call) -> Answer:
@@ -144,6 +165,7 @@ HANDLERS: Final[dict[str, RouteHandler]] = {
     "connections.show": show_connection,
     "connections.circuit": set_circuit,
     "outages.list": list_outages,
+    "gateways.versions": list_versions,
     "alarms.list": list_alarms,
     "alarms.acknowledge": acknowledge,
     "metrics": metrics,

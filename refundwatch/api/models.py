@@ -491,8 +491,17 @@ class CircuitBody(Body):
     reason_text: Text | None = None
 
 
+class UptimeView(View):
+    """Uptime over a window that ends now; null where nothing was observed."""
+
+    window_seconds: int
+    uptime: float | None
+    observed_seconds: int
+    down_seconds: int
+
+
 class ConnectionView(View):
-    """A connection's health as it stands."""
+    """A connection's health as it stands; in the live feed without `uptimes`."""
 
     id: str
     account: str
@@ -509,6 +518,7 @@ class ConnectionView(View):
     sending: int
     unknown: int
     circuits: list[CircuitView] = []
+    uptimes: list[UptimeView] = []
 
 
 class ConnectionsView(View):
@@ -531,6 +541,63 @@ class OutagesView(View):
     """Outages, newest first."""
 
     items: list[OutageView]
+
+
+class TimeoutsView(View):
+    """How many of so many calls timed out."""
+
+    calls: int
+    timeouts: int
+
+
+class VersionNoticeView(View):
+    """A version that began to answer, or a status nobody documents.
+
+    `difference` is the rate of timeouts since then less the one before it, from -1 to
+    1, with the bounds of its 95 % interval; null where one side has no calls.
+    """
+
+    id: int
+    version_before: str
+    version: str
+    unseen_status: str | None
+    opened_at: datetime
+    before: TimeoutsView
+    after: TimeoutsView
+    difference: float | None
+    low: float | None
+    high: float | None
+    effect: Literal[
+        "open", "more_timeouts", "fewer_timeouts", "no_effect", "too_few_calls"
+    ]
+    judged_at: datetime | None
+    first_sample: str
+    failing_sample: str | None
+    failing_at: datetime | None
+
+
+class VersionView(View):
+    """What one version answered of an operation since `since`; "" where none is named.
+
+    `stated` says that the gateway's answers name it, not only our requests.
+    """
+
+    connection: str
+    operation: str
+    version: str
+    version_asked: str | None
+    stated: bool
+    current: bool
+    since: datetime
+    last_at: datetime
+    answered: TimeoutsView
+    notices: list[VersionNoticeView]
+
+
+class VersionsView(View):
+    """Versions by connection and operation, with their notices, newest first."""
+
+    items: list[VersionView]
 
 
 class AlarmView(View):

@@ -309,6 +309,15 @@ ROUTES: Final[tuple[Route, ...]] = (
         query=(_WINDOW,),
     ),
     Route(
+        "gateways.versions",
+        "GET",
+        "/gateways/versions",
+        "List the versions that answer, and what a change did to timeouts",
+        P.ACCOUNT_READ,
+        m.VersionsView,
+        query=(Parameter("past", "boolean", "Versions that answer no more too."),),
+    ),
+    Route(
         "alarms.list",
         "GET",
         "/alarms",

@@ -24,13 +24,13 @@ from refundwatch.commands.output import (
     when_exactly,
 )
 from refundwatch.commands.problems import UsageProblem
-from refundwatch.commands.windows import duration, window_seconds
+from refundwatch.commands.windows import duration, window_seconds, window_text
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
     from refundwatch.api.client import ApiClient
-    from refundwatch.api.models import CircuitView, OutageView
+    from refundwatch.api.models import CircuitView, OutageView, UptimeView
 
 COLUMNS: Final = (
     Column("CONNECTION", shrinks=True),
@@ -46,6 +46,7 @@ OUTAGE_COLUMNS: Final = (
     Column("TO"),
     Column("LASTED", right=True),
     Column("CAUSE", shrinks=True),
+    Column("SAMPLE", shrinks=True),
 )
 
 
@@ -174,9 +175,18 @@ async def show(client: ApiClient, arguments: Namespace) -> int:
         ("unknown", str(view.unknown)),
     ):
         emit(f"{name:<14} {text}")
+    for span in view.uptimes:
+        emit(f"{f'uptime {window_text(span.window_seconds)}':<14} {_uptime(span)}")
     for it in view.circuits:
         emit(f"{it.part:<14} {_circuit(it)}")
     return 0
+
+
+def _uptime(it: UptimeView) -> str:
+    if it.uptime is None:
+        return "-"
+    observed, down = duration(it.observed_seconds), duration(it.down_seconds)
+    return f"{it.uptime:.2%} of {observed} observed, {down} down"
 
 
 def _circuit(it: CircuitView) -> str:
@@ -209,4 +219,5 @@ def _outage_row(it: OutageView) -> tuple[str, ...]:
         "goes on" if it.ended_at is None else when(it.ended_at),
         duration(lasted),
         it.cause,
+        it.sample or "-",
     )

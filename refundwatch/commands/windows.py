@@ -35,3 +35,11 @@ def duration(seconds: float | None) -> str:
         if seconds >= least:
             return f"{seconds / unit:.1f}".removesuffix(".0") + letter
     return f"{seconds:.1f}".removesuffix(".0") + "s"
+
+
+def window_text(seconds: int) -> str:
+    """Name a window as people write it: 1h, 24h, 30d."""
+    days = seconds // 86_400
+    if days > 1 and seconds % 86_400 == 0:
+        return f"{days}d"
+    return f"{seconds // 3600}h" if seconds % 3600 == 0 else f"{seconds}s"

@@ -30,6 +30,7 @@ from refundwatch.config.model import (
     LogConfig,
     ProbeConfig,
     ResolveConfig,
+    RetentionConfig,
     SecretReference,
     StoreConfig,
     VaultConfig,
@@ -105,6 +106,7 @@ class _Loader:
             resolve=self._resolve(root.table("resolve", optional=True)),
             approvals=self._approvals(root.table("approvals", optional=True)),
             probe=self._probe(root.table("probe", optional=True)),
+            retention=self._retention(root.table("retention", optional=True)),
             alarms=self._alarms(root.table("alarms", optional=True)),
             bands=tuple(self._band(table) for table in root.tables("bands")),
             accounts=self._accounts(root.table("accounts"), dispatch.lease_seconds),
@@ -241,6 +243,11 @@ class _Loader:
         )
         table.finish()
         return probe
+
+    def _retention(self, table: Table) -> RetentionConfig:
+        days = table.integer("gateway_calls_days", 90, 1, 36_500)
+        table.finish()
+        return RetentionConfig(days)
 
     def _alarms(self, table: Table) -> AlarmsConfig:
         alarms = AlarmsConfig(table.texts("command"), table.optional_text("url"))

@@ -145,6 +145,13 @@ class ProbeConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class RetentionConfig:
+    """`[retention]`: how long rows are kept that nothing depends on."""
+
+    gateway_calls_days: int = 90
+
+
+@dataclass(frozen=True, slots=True)
 class AlarmsConfig:
     """`[alarms]`: at most one outlet."""
 
@@ -212,6 +219,7 @@ class Config:
     resolve: ResolveConfig
     approvals: ApprovalsConfig
     probe: ProbeConfig
+    retention: RetentionConfig
     alarms: AlarmsConfig
     bands: tuple[BandConfig, ...]
     accounts: tuple[AccountConfig, ...]

@@ -82,6 +82,7 @@ def _flat(prefix: str, value: object) -> list[tuple[str, str]]:
                 "resolve",
                 "approvals",
                 "probe",
+                "retention",
                 "alarms",
                 "bands",
                 "accounts",

@@ -29,6 +29,7 @@ LABELS = {
     "state",
     "verdict",
     "version",
+    "window",
 }
 
 
@@ -167,3 +168,35 @@ async def test_three_numbers_are_in_the_api_too(tmp_path: Path) -> None:
         assert account.body["connections"] == ["stripe-uk/main"] or account.body[
             "connections"
         ] == ["main"]
+
+
+async def test_uptime_and_versions_are_told_by_connection(tmp_path: Path) -> None:
+    async with living_with_gateways(tmp_path) as daemon:
+
+        async def observed() -> bool:
+            await daemon.parts.house.prober.probe_all()
+            shown = await daemon.call(
+                "GET", "/v1/connections/stripe-uk/main", by="viewer"
+            )
+            return all(it["uptime"] == 1.0 for it in shown.body["uptimes"])
+
+        await until(observed)
+        shown = await daemon.call("GET", "/v1/connections", by="viewer")
+        windows = [it["window_seconds"] for it in shown.body["items"][0]["uptimes"]]
+        assert windows == [3600, 86_400, 30 * 86_400]
+        _, families = await metrics(daemon)
+        seen = {
+            (it.labels["connection"], it.labels["window"]): it.value
+            for it in families["refundwatch_uptime_ratio"].samples
+        }
+        for window in ("1h", "24h", "30d"):
+            assert seen["stripe-uk/main", window] == 1.0
+
+        listed = await daemon.call("GET", "/v1/gateways/versions", by="viewer")
+        rows = {it["connection"]: it for it in listed.body["items"]}
+        stripe = rows["stripe-uk/main"]
+        assert (stripe["operation"], stripe["stated"]) == ("probe", True)
+        assert stripe["version"] == stripe["version_asked"]
+        assert stripe["answered"]["calls"] >= 2
+        assert stripe["notices"] == []
+        assert rows["paypal-us/main"]["stated"] is False

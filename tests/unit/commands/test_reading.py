@@ -52,6 +52,44 @@ CONNECTION = m.ConnectionView(
 OUTAGE = m.OutageView(
     connection="stripe-uk/main", started_at=AT, ended_at=None, cause=EVIL, sample=None
 )
+UPTIMES = [
+    m.UptimeView(
+        window_seconds=seconds, uptime=0.75, observed_seconds=3600, down_seconds=900
+    )
+    for seconds in (3600, 86_400, 30 * 86_400)
+]
+NOTICE = m.VersionNoticeView(
+    id=3,
+    version_before="2026-09",
+    version=EVIL,
+    unseen_status=None,
+    opened_at=AT,
+    before=m.TimeoutsView(calls=200, timeouts=4),
+    after=m.TimeoutsView(calls=40, timeouts=17),
+    difference=0.405,
+    low=0.26,
+    high=0.555,
+    effect="more_timeouts",
+    judged_at=AT,
+    first_sample="refund HTTP 200 ok",
+    failing_sample=EVIL,
+    failing_at=AT,
+)
+VERSION = m.VersionView(
+    connection="stripe-uk/main",
+    operation="refund",
+    version=EVIL,
+    version_asked="2026-09",
+    stated=True,
+    current=True,
+    since=AT,
+    last_at=AT,
+    answered=m.TimeoutsView(calls=40, timeouts=17),
+    notices=[
+        NOTICE,
+        NOTICE.model_copy(update={"effect": "no_effect", "unseen_status": "half"}),
+    ],
+)
 ALARM = m.AlarmView(
     id=9,
     kind="connection_down",
@@ -110,6 +148,32 @@ READS: list[tuple[tuple[str, ...], str, BaseModel, str]] = [
         "outages.list",
         m.OutagesView(items=[OUTAGE]),
         "goes on",
+    ),
+    (
+        ("connections", "show", "stripe-uk/main"),
+        "connections.show",
+        CONNECTION.model_copy(update={"uptimes": UPTIMES}),
+        "uptime 30d     75.00% of",
+    ),
+    (
+        ("connections", "outages"),
+        "outages.list",
+        m.OutagesView(items=[OUTAGE.model_copy(update={"sample": "probe HTTP 500"})]),
+        "probe HTTP 500",
+    ),
+    *(
+        (
+            ("gateways", "versions"),
+            "gateways.versions",
+            m.VersionsView(items=[VERSION]),
+            words,
+        )
+        for words in (
+            "2.0% (4 of 200) before, 42.5% (17 of 40) since: more timeouts",
+            "+40.5 points, 95 % interval +26.0 to +55.5",
+            "no effect: the interval holds 0",
+            "unseen status half",
+        )
     ),
     (("alarms", "list"), "alarms.list", m.AlarmsView(items=[ALARM]), "seen"),
     (("alarms", "ack", "9"), "alarms.acknowledge", ALARM, ": seen by person:ann"),
