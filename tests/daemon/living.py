@@ -67,6 +67,7 @@ RESTLESS = frozenset(
         "outage",
         "alarm",
         "calendar_job",
+        "webhook_rhythm",
         "tally",
         "data_key",
         "audit_entry",

@@ -6,7 +6,7 @@ Invariant: as `refundwatch.store.contract` says.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from refundwatch.store.contract.base import Command
 from refundwatch.store.contract.rows import AlarmRow, TokenRow
@@ -80,6 +80,21 @@ class RaiseDoubtAlarms(Command[int]):
 
     at: datetime
     ages_seconds: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ListenForWebhooks(Command[tuple[str, ...]]):
+    """Learn how often webhooks come, and call people where they are missing.
+
+    A silence longer than usual opens `webhook_silence` and, for accounts that are
+    `readable`, makes their pending refunds due at once, again and again until the next
+    delivery, which closes the alarm. Returns the accounts that are silent.
+    """
+
+    patient: ClassVar[bool] = True
+
+    at: datetime
+    readable: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _SQL = named_queries("sqlite", "alarms")
 
+ALARM_SILENCE: Final = "webhook_silence"
 DOUBT_PREFIX: Final = "refund_unknown_"
 REVIEW_KINDS: Final = (
     "refund_contradiction",

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from refundwatch.domain.policy import SYSTEM
 from refundwatch.errors import AccountUnknown
 from refundwatch.store.contract import DeliveryItem, StoreDelivery
-from refundwatch.store.rows import micros
+from refundwatch.store.rows import micros, moment
 from refundwatch.store.sql import named_queries
+from refundwatch.store.sqlite.alarms import ALARM_SILENCE, close_alarm
 from refundwatch.store.sqlite.delivery_items import item_text
 from refundwatch.store.sqlite.journal import NewEntry
 from refundwatch.store.sqlite.registry import joined_unit
@@ -60,6 +61,7 @@ def _note_heard(tx: Transaction, commands: Iterable[StoreDelivery]) -> None:
             raise AccountUnknown(
                 f"There is no account {account[:64]!a}.", field="account"
             )
+        close_alarm(tx, moment(at), ALARM_SILENCE, account)
 
 
 def _sorted_out(

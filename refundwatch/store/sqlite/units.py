@@ -24,6 +24,7 @@ from refundwatch.store.sqlite import (
     queries_payments,
     queries_refunds,
     queries_versions,
+    rhythm,
     tokens,
 )
 
@@ -46,5 +47,6 @@ MODULES = (
     queries_payments,
     queries_refunds,
     queries_versions,
+    rhythm,
     tokens,
 )
