@@ -25,6 +25,7 @@ from refundwatch.domain.policy import Band
 from refundwatch.flow.calendar import Job
 from refundwatch.flow.house import build_house
 from refundwatch.flow.ports import FlowSettings
+from refundwatch.flow.silence import listening
 from refundwatch.security.datakey import KeyCheck, KeyState, WrappedKey
 from refundwatch.security.keyfile import parse_key_file
 from refundwatch.security.vault import Vault
@@ -122,7 +123,10 @@ async def wired(config: Config, clock: Clock, log: Log) -> AsyncIterator[Wired]:
             policy=lambda: policy,
             log=log,
             probe_every_seconds=max(round(config.probe.interval_seconds), 1),
-            more_jobs={"vault:roll": Job(ROLL_KEYS_SECONDS, _rolling(store, vault))},
+            more_jobs={
+                "vault:roll": Job(ROLL_KEYS_SECONDS, _rolling(store, vault)),
+                "webhooks:listen": listening(store, directory),
+            },
         )
         stack.callback(store.subscribe(house.wake))
         hub = Hub(

@@ -12,12 +12,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from refundwatch.flow.loops import trouble
-from refundwatch.flow.pace import can_be_read
 from refundwatch.store.contract import (
     AbandonAttempts,
     DropCalls,
     ExpireApprovals,
-    ListenForWebhooks,
     MendDueTimes,
     RaiseDoubtAlarms,
     TakeDueJobs,
@@ -84,13 +82,6 @@ def standard_jobs(
         if mended:
             equipment.log.problem("clock_was_ahead", rows=mended)
 
-    async def listen(now: datetime) -> None:
-        paths = equipment.paths.all()
-        readable = {
-            it.account.name for it in paths if can_be_read(it.gateway.capabilities)
-        }
-        await store.execute(ListenForWebhooks(now, frozenset(readable)))
-
     async def probe(now: datetime) -> None:
         del now
         await prober.probe_all()
@@ -109,6 +100,5 @@ def standard_jobs(
         "leases:abandon": Job(30, abandon),
         "calls:drop": Job(3600, drop_calls),
         "due:mend": Job(60, mend),
-        "webhooks:listen": Job(30, listen),
         "probe": Job(probe_every_seconds, probe),
     }
