@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from refundwatch.flow.backfill import Backfiller
     from refundwatch.flow.cancel import Canceller
     from refundwatch.flow.intake import Intake
     from refundwatch.flow.lanes import Lanes
@@ -50,6 +51,7 @@ class Hub:
     store: Store
     intake: Intake
     canceller: Canceller
+    backfiller: Backfiller
     lanes: Lanes
     clock: Clock
     log: Log

@@ -137,6 +137,7 @@ async def wired(config: Config, clock: Clock, log: Log) -> AsyncIterator[Wired]:
             store=store,
             intake=house.intake,
             canceller=house.canceller,
+            backfiller=house.backfiller,
             lanes=house.equipment.lanes,
             clock=clock,
             log=log,

@@ -30,6 +30,10 @@ FRONT_ENDS: Final[dict[str, tuple[str, str]]] = {
     "accounts": ("refundwatch.commands.accounts", "list, show"),
     "connections": ("refundwatch.commands.connections", "list, show, outages"),
     "gateways": ("refundwatch.commands.gateways", "versions"),
+    "backfill": (
+        "refundwatch.commands.backfill",
+        "read at the gateway what webhooks should have told",
+    ),
     "alarms": ("refundwatch.commands.alarms", "list, ack"),
     "metrics": ("refundwatch.commands.metrics", "the three numbers"),
     "audit": ("refundwatch.commands.audit", "verify, tail"),

@@ -6,13 +6,14 @@ the store's transaction after it.
 
 from __future__ import annotations
 
-from daemon.routes import access, accounts, payments, refunds
+from daemon.routes import access, accounts, deliveries, payments, refunds
 from daemon.routes.call import Answer, Call, RouteHandler
 
 HANDLERS: dict[str, RouteHandler] = {
     **payments.HANDLERS,
     **refunds.HANDLERS,
     **accounts.HANDLERS,
+    **deliveries.HANDLERS,
     **access.HANDLERS,
 }
 

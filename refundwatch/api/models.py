@@ -470,6 +470,33 @@ class AccountsView(View):
     items: list[AccountView]
 
 
+class BackfillBody(Body):
+    """Refunds not final, or final since then; `after` is how far the last call came."""
+
+    since: Time
+    after: Annotated[str, Field(max_length=64)] = ""
+
+
+class BackfillView(View):
+    """How far a backfill came; `after` is null at its end, `total` told at its start.
+
+    `looked_up` are refunds without an answer whose look-up is due now, `unreadable`
+    those that the gateway cannot be asked about, `failed` those that got no answer.
+    """
+
+    account: str
+    gateway: str
+    done: int
+    read: int
+    changed: int
+    changed_ids: list[str]
+    looked_up: int
+    unreadable: int
+    failed: int
+    total: int | None
+    after: str | None
+
+
 class CircuitView(View):
     """How a connection's orders or reads stand; `until` is when reads may try it."""
 

@@ -275,6 +275,15 @@ ROUTES: Final[tuple[Route, ...]] = (
         m.AccountView,
     ),
     Route(
+        "accounts.backfill",
+        "POST",
+        "/accounts/{account}/backfill",
+        "Read its refunds at the gateway, from where the last call came to",
+        P.REFUND_LOOKUP,
+        m.BackfillView,
+        m.BackfillBody,
+    ),
+    Route(
         "connections.list",
         "GET",
         "/connections",

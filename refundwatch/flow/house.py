@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from refundwatch.flow.attempt import Attempts
+from refundwatch.flow.backfill import Backfiller
 from refundwatch.flow.calendar import Calendar, standard_jobs
 from refundwatch.flow.cancel import Canceller
 from refundwatch.flow.confirm import Receptionist
@@ -44,6 +45,7 @@ class House:
     receptionist: Receptionist
     inbox: Inbox
     canceller: Canceller
+    backfiller: Backfiller
     prober: Prober
     calendar: Calendar
 
@@ -105,6 +107,7 @@ def build_house(
         receptionist=Receptionist(equipment),
         inbox=Inbox(equipment),
         canceller=Canceller(equipment),
+        backfiller=Backfiller(equipment),
         prober=prober,
         calendar=Calendar(equipment, {**jobs, **(more_jobs or {})}),
     )

@@ -57,6 +57,7 @@ from refundwatch.store.contract.path import (
     StoredRequest,
 )
 from refundwatch.store.contract.questions import (
+    BackfillPage,
     ChangesSince,
     CountStates,
     DueInbox,
@@ -80,6 +81,7 @@ from refundwatch.store.contract.questions import (
     LoadKeys,
     NextDue,
     ReadAudit,
+    ToBackfill,
 )
 from refundwatch.store.contract.rows import (
     AccountRow,
@@ -137,6 +139,7 @@ __all__ = [
     "AttemptRow",
     "AuditNote",
     "AuditRow",
+    "BackfillPage",
     "BulkReport",
     "CallRecord",
     "Change",
@@ -229,6 +232,7 @@ __all__ = [
     "StoredRequest",
     "TakeDueJobs",
     "ThreeNumbers",
+    "ToBackfill",
     "TokenRow",
     "TokenSecret",
     "UnfreezePayment",

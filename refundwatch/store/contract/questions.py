@@ -224,6 +224,27 @@ class DueInbox(Query[tuple[InboxJob, ...]]):
 
 
 @dataclass(frozen=True, slots=True)
+class BackfillPage:
+    """Refunds in the order of their ids, and how many were left with them."""
+
+    refunds: tuple[Refund, ...]
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class ToBackfill(Query[BackfillPage]):
+    """Refunds of an account that were sent and are not final, or final since then.
+
+    Only ids behind `after`; what was never sent is nothing to its gateway.
+    """
+
+    account: str
+    since: datetime
+    after: str = ""
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True)
 class NextDue(Query[datetime | None]):
     """When the earliest waiting send, look-up, poll or inbox item falls due.
 

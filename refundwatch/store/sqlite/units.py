@@ -8,6 +8,7 @@ from __future__ import annotations
 from refundwatch.store.sqlite import (
     alarms,
     arrivals,
+    backfill,
     calendar,
     claims,
     decisions,
@@ -31,6 +32,7 @@ from refundwatch.store.sqlite import (
 MODULES = (
     alarms,
     arrivals,
+    backfill,
     calendar,
     claims,
     decisions,
