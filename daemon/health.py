@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from daemon.queues import Queue
 
 DAY_SECONDS: Final = 86_400
+EVERYWHERE: Final = "*"
 _WINDOWS: Final = {3600: "1h", DAY_SECONDS: "24h", 30 * DAY_SECONDS: "30d"}
 _QUANTILES: Final = (("0.5", "p50"), ("0.95", "p95"), ("0.99", "p99"))
 
@@ -187,10 +188,15 @@ def _uptime(rows: tuple[c.UptimeRow, ...]) -> Metric:
         "Of the time observed within the window.",
         labels=["connection", "window"],
     )
+    sums: dict[tuple[str, int], tuple[int, int]] = {}
     for row in rows:
-        if row.observed_ms:
-            up = (row.observed_ms - row.down_ms) / row.observed_ms
-            family.add_metric([row.connection, _WINDOWS[row.window_seconds]], up)
+        for name in (row.connection, EVERYWHERE):
+            observed, down = sums.get((name, row.window_seconds), (0, 0))
+            found = (observed + row.observed_ms, down + row.down_ms)
+            sums[name, row.window_seconds] = found
+    for (name, window), (observed, down) in sums.items():
+        if observed:
+            family.add_metric([name, _WINDOWS[window]], (observed - down) / observed)
     return family
 
 

@@ -190,7 +190,7 @@ async def test_uptime_and_versions_are_told_by_connection(tmp_path: Path) -> Non
             for it in families["refundwatch_uptime_ratio"].samples
         }
         for window in ("1h", "24h", "30d"):
-            assert seen["stripe-uk/main", window] == 1.0
+            assert seen["stripe-uk/main", window] == seen["*", window] == 1.0
 
         listed = await daemon.call("GET", "/v1/gateways/versions", by="viewer")
         rows = {it["connection"]: it for it in listed.body["items"]}
