@@ -181,17 +181,7 @@ def detail(
             )
             for it in row.attempts
         ],
-        deliveries=[
-            m.DeliveryView(
-                id=it.id,
-                account=it.account,
-                type=it.type,
-                received_at=it.received_at,
-                state=it.state,
-                reason=it.reason,
-            )
-            for it in row.deliveries
-        ],
+        deliveries=[delivery(it) for it in row.deliveries],
         timeline=[entry(it) for it in row.entries],
         actions=actions(row, principal),
         route=route(way),
@@ -377,6 +367,42 @@ def numbers(row: c.ThreeNumbers) -> m.NumbersView:
         uptime=row.uptime,
         observed_seconds=row.observed_seconds,
         down_seconds=row.down_seconds,
+    )
+
+
+def delivery(row: c.DeliveryRow) -> m.DeliveryView:
+    """Present a stored webhook item."""
+    stated = {name: getattr(row, name) for name in m.DeliveryView.model_fields}
+    return m.DeliveryView.model_validate(stated)
+
+
+def delivery_detail(row: c.DeliveryRow) -> m.DeliveryDetailView:
+    """Present a stored webhook item with what it means."""
+    item = row.item
+    told = item.evidence if item is not None else None
+    meaning: dict[str, str | int | None] = {}
+    if item is not None:
+        meaning = {
+            "kind": item.kind,
+            "occurred_at": item.occurred_at,
+            "word": item.word,
+            "read_again": int(item.hint),
+            "payment_reference": item.payment_reference,
+        }
+    if told is not None:
+        meaning |= {
+            "gateway_reference": told.gateway_reference,
+            "merchant_reference": told.merchant_reference,
+            "amount_minor": told.amount_minor,
+            "currency": told.currency,
+            "raw_status": told.raw_status,
+        }
+    return m.DeliveryDetailView.model_validate(
+        {
+            "delivery": delivery(row),
+            "dedupe_id": row.dedupe_id,
+            "meaning": meaning,
+        }
     )
 
 

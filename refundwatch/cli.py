@@ -30,6 +30,7 @@ FRONT_ENDS: Final[dict[str, tuple[str, str]]] = {
     "accounts": ("refundwatch.commands.accounts", "list, show"),
     "connections": ("refundwatch.commands.connections", "list, show, outages"),
     "gateways": ("refundwatch.commands.gateways", "versions"),
+    "deliveries": ("refundwatch.commands.deliveries", "list, show, replay"),
     "backfill": (
         "refundwatch.commands.backfill",
         "read at the gateway what webhooks should have told",

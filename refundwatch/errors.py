@@ -137,6 +137,20 @@ class ExpectedRemainingMismatch(RefundwatchError):
     exit_code = 4
 
 
+class DeliveryUnknown(RefundwatchError):
+    """There is no delivery of this number."""
+
+    code = "delivery.unknown"
+    http_status = 404
+
+
+class DeliveryNotReplayed(RefundwatchError):
+    """What the delivery did was lifted, or can be, by people alone."""
+
+    code = "delivery.not_replayed"
+    http_status = 409
+
+
 class AlarmUnknown(RefundwatchError):
     """No alarm has this id."""
 

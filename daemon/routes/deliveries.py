@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from daemon import present
 from daemon.routes.call import Answer, Call, RouteHandler
 from refundwatch.api import models as m
-from refundwatch.errors import TextInvalid
+from refundwatch.errors import DeliveryUnknown, TextInvalid
 from refundwatch.flow.backfill import Asked
+from refundwatch.store import contract as c
 
 
 async def backfill(call: Call) -> Answer:
@@ -38,4 +40,51 @@ async def backfill(call: Call) -> Answer:
     )
 
 
-HANDLERS: Final[dict[str, RouteHandler]] = {"accounts.backfill": backfill}
+async def list_deliveries(call: Call) -> Answer:
+    """List webhook items, newest first."""
+    page = await call.hub.store.read(
+        c.ListDeliveries(
+            limit=call.integer("limit", 50),
+            cursor=call.text("cursor"),
+            account=call.text("account"),
+            state=call.text("state"),
+        )
+    )
+    items = [present.delivery(row) for row in page.items]
+    return Answer(m.DeliveryPage(items=items, next_cursor=page.next_cursor))
+
+
+async def show(call: Call) -> Answer:
+    """Show a webhook item."""
+    return Answer(await _shown(call))
+
+
+async def replay(call: Call) -> Answer:
+    """Put a webhook item through the inbox once more."""
+    await call.hub.store.execute(
+        c.ReplayDelivery(call.now, call.principal, _number(call))
+    )
+    return Answer(await _shown(call))
+
+
+async def _shown(call: Call) -> m.DeliveryDetailView:
+    number = _number(call)
+    row = await call.hub.store.read(c.GetDelivery(number))
+    if row is None:
+        raise DeliveryUnknown(f"There is no delivery {number}.", field="delivery")
+    return present.delivery_detail(row)
+
+
+def _number(call: Call) -> int:
+    text = call.parts["delivery"]
+    if not text.isascii() or not text.isdigit() or len(text) > 15:  # noqa: PLR2004 - 2^53
+        raise DeliveryUnknown(f"There is no delivery {text}.", field="delivery")
+    return int(text)
+
+
+HANDLERS: Final[dict[str, RouteHandler]] = {
+    "accounts.backfill": backfill,
+    "deliveries.list": list_deliveries,
+    "deliveries.show": show,
+    "deliveries.replay": replay,
+}

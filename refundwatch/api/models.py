@@ -357,6 +357,25 @@ class DeliveryView(View):
     received_at: datetime
     state: str
     reason: str | None
+    refund_id: str | None = None
+    repeats: int = 0
+    closed_at: datetime | None = None
+    replayed_at: datetime | None = None
+
+
+class DeliveryPage(View):
+    """Webhook items, newest first."""
+
+    items: list[DeliveryView]
+    next_cursor: str | None
+
+
+class DeliveryDetailView(View):
+    """One webhook item with its meaning; its raw body stays sealed."""
+
+    delivery: DeliveryView
+    dedupe_id: str
+    meaning: dict[str, JsonValue]
 
 
 class EntryView(View):

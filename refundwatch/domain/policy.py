@@ -46,6 +46,7 @@ class Permission(StrEnum):
     ACCOUNT_READ = "account:read"
     ACCOUNT_MANAGE = "account:manage"
     CONNECTION_CONTROL = "connection:control"
+    DELIVERY_REPLAY = "delivery:replay"
     ALARM_READ = "alarm:read"
     ALARM_ACKNOWLEDGE = "alarm:acknowledge"
     METRIC_READ = "metric:read"
@@ -81,6 +82,7 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
         P.REFUND_LOOKUP,
         P.REFUND_RESOLVE,
         P.CONNECTION_CONTROL,
+        P.DELIVERY_REPLAY,
         P.ALARM_ACKNOWLEDGE,
         P.PAYMENT_CREATE,
     },

@@ -436,7 +436,8 @@ class Inbox(Room[int]):
         """Try later; what was signed counts by itself when nobody can confirm it."""
         job = letter.job
         keep = timedelta(seconds=self.at.settings.unmatched_keep_seconds)
-        if self.at.clock.now() - self._waits_since(job) >= keep:
+        since = job.replayed_at or self._waits_since(job)
+        if self.at.clock.now() - since >= keep:
             if is_proven(job.item, self.at.lanes.of_refund(letter.refund)):
                 await self._apply_own(letter)
             else:

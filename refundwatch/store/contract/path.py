@@ -186,6 +186,20 @@ class InboxJob:
     received_at: datetime
     tries: int
     refund: Refund | None
+    replayed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayDelivery(Command[None]):
+    """Let an item wait in the inbox once more; audited, and whoever asks is checked.
+
+    Raises DeliveryUnknown, DecisionDenied, or DeliveryNotReplayed for a dispute that
+    was applied: people lift its freeze, and nothing else puts it back.
+    """
+
+    at: datetime
+    principal: Principal
+    delivery_id: int
 
 
 @dataclass(frozen=True, slots=True)

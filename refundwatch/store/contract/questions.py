@@ -20,6 +20,7 @@ from refundwatch.store.contract.rows import (
     AuditRow,
     Change,
     ConnectionRow,
+    DeliveryRow,
     InvoiceRow,
     OutageRow,
     Page,
@@ -221,6 +222,26 @@ class DueInbox(Query[tuple[InboxJob, ...]]):
     limit: int
     skip: frozenset[int] = frozenset()
     skip_accounts: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ListDeliveries(Query[Page[DeliveryRow]]):
+    """Stored webhook items, newest first; the cursor is the id where a page ended.
+
+    A page may be short of rows where what is wanted is rare, and still go on.
+    """
+
+    limit: int = 50
+    cursor: str | None = None
+    account: str | None = None
+    state: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GetDelivery(Query[DeliveryRow | None]):
+    """One stored webhook item with its meaning."""
+
+    delivery_id: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from refundwatch.domain.refund import Refund
     from refundwatch.domain.routing import RouteNote
     from refundwatch.store.contract.intake import InvoiceShare
+    from refundwatch.store.contract.path import DeliveryItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,10 @@ class RefundDetail:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRow:
-    """A stored webhook item; `state` is waiting, applied, ignored or external."""
+    """A stored webhook item; `state` is waiting, applied, ignored or external.
+
+    `item` is its meaning, and None where it was not asked for.
+    """
 
     id: int
     account: str
@@ -149,6 +153,11 @@ class DeliveryRow:
     received_at: datetime
     state: str
     reason: str | None
+    refund_id: str | None = None
+    repeats: int = 0
+    closed_at: datetime | None = None
+    replayed_at: datetime | None = None
+    item: DeliveryItem | None = None
 
 
 @dataclass(frozen=True, slots=True)

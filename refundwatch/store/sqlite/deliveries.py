@@ -22,7 +22,7 @@ from refundwatch.store.contract import (
     InboxJob,
     PostponeDelivery,
 )
-from refundwatch.store.rows import micros, moment, refund_from_row
+from refundwatch.store.rows import micros, moment, optional_moment, refund_from_row
 from refundwatch.store.sql import named_queries
 from refundwatch.store.sqlite.alarms import close_alarm, open_alarm
 from refundwatch.store.sqlite.delivery_items import item_of
@@ -272,6 +272,7 @@ def _job(reading: Reading, row: Row) -> InboxJob:
         received_at=moment(row["received_at"]),
         tries=row["tries"],
         refund=_match(reading, row),
+        replayed_at=optional_moment(row["replayed_at"]),
     )
 
 

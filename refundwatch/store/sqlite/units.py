@@ -25,6 +25,7 @@ from refundwatch.store.sqlite import (
     queries_payments,
     queries_refunds,
     queries_versions,
+    replaying,
     rhythm,
     tokens,
 )
@@ -49,6 +50,7 @@ MODULES = (
     queries_payments,
     queries_refunds,
     queries_versions,
+    replaying,
     rhythm,
     tokens,
 )

@@ -69,6 +69,7 @@ def test_the_table_of_roles_is_the_documented_one() -> None:
             "refund:lookup",
             "refund:resolve",
             "connection:control",
+            "delivery:replay",
             "alarm:acknowledge",
             "payment:create",
         },
