@@ -362,18 +362,25 @@ def test_secrets_are_in_no_stored_request_and_no_repr(name: str) -> None:
         bare = f"{stored.target}{stored.headers}{stored.body!r}"
         sent = gateway.authorize(request, credentials, NOW)
         shown = f"{sent!r} {sent} {credentials!r} {stored!r}"
-        noted = repr(_noted(sent))
+        noted = repr(_noted(name, sent))
         for secret in hidden:
             assert secret not in bare
             assert secret not in shown
             assert secret not in noted
 
 
-def _noted(request: HttpRequest) -> object:
+def _noted(name: str, request: HttpRequest) -> object:
     """Give the record of an exchange whose answer repeats everything that was sent."""
-    path = ConnectionPath.__new__(ConnectionPath)
-    object.__setattr__(path, "id", "a/b")
-    object.__setattr__(path, "api_version", None)
+    account = case_of(name).instruction.account
+    path = ConnectionPath(
+        id=f"{account.name}/main",
+        account=account,
+        gateway=adapter(name),
+        endpoint=account.endpoint,
+        timeout_seconds=1.0,
+        connect_timeout_seconds=1.0,
+        concurrency=1,
+    )
     asked = calls.Asked(path, request, NOW, 0.0)
     echoed = HttpResponse(400, dict(request.headers), request.body)
     return calls.answered(asked, echoed, 1.0)
