@@ -55,6 +55,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         {"refundwatch.domain", "refundwatch.errors"},
         {"aiohttp", "cryptography"},
     ),
+    "refundwatch/catalog": ({"refundwatch.gateways", "refundwatch.errors"}, set()),
     "refundwatch/commands": (
         {"refundwatch.api", "refundwatch.config", "refundwatch.errors"},
         {"pydantic"},

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from refundwatch.gateways.contract import (
         AccountView,
         Credentials,
+        Gateway,
         HttpRequest,
         HttpResponse,
         RawDelivery,
@@ -92,6 +93,7 @@ class GatewayCase:
     None where an order names none. `echo` is an answer that accepts an order of an
     amount and states it again (`written`), with the answers to what is read after it;
     None where no answer ever states one.
+    `adapter` is given where no registry holds it: an example's, not the product's.
     `impossible` are amounts that the gateway cannot be told. `codes` names every
     documented error code, and `errors` shows the class of each.
     """
@@ -113,6 +115,7 @@ class GatewayCase:
         lambda _instruction: ()
     )
     gateway_reference: str = "re_1"
+    adapter: Gateway | None = None
 
     @property
     def known(self) -> RefundInstruction:

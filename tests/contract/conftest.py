@@ -46,10 +46,12 @@ def pytest_terminal_summary(
         return
     terminalreporter.section("gateway contract: checks passed")
     width = max(map(len, results))
-    names = " ".join(f"{name[:9]:>9}" for name in registry.NAMES)
-    terminalreporter.write_line(f"{'':{width}} {names}")
+    examples = {name for row in results.values() for name in row} - {*registry.NAMES}
+    names = (*registry.NAMES, *sorted(examples))
+    titles = " ".join(f"{name[:9]:>9}" for name in names)
+    terminalreporter.write_line(f"{'':{width}} {titles}")
     for check, by_gateway in results.items():
-        cells = (_cell(by_gateway.get(name, [])) for name in registry.NAMES)
+        cells = (_cell(by_gateway.get(name, [])) for name in names)
         terminalreporter.write_line(
             f"{check:{width}} " + " ".join(f"{cell:>9}" for cell in cells)
         )

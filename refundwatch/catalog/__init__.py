@@ -1,0 +1,1 @@
+"""What the adapters declare, for people: tables and texts, without a daemon."""
