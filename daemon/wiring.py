@@ -25,6 +25,7 @@ from refundwatch.domain.policy import Band
 from refundwatch.flow.calendar import Job
 from refundwatch.flow.house import build_house
 from refundwatch.flow.ports import FlowSettings
+from refundwatch.flow.retention import dropping_calls
 from refundwatch.flow.silence import listening
 from refundwatch.security.datakey import KeyCheck, KeyState, WrappedKey
 from refundwatch.security.keyfile import parse_key_file
@@ -126,6 +127,9 @@ async def wired(config: Config, clock: Clock, log: Log) -> AsyncIterator[Wired]:
             more_jobs={
                 "vault:roll": Job(ROLL_KEYS_SECONDS, _rolling(store, vault)),
                 "webhooks:listen": listening(store, directory),
+                "calls:drop": dropping_calls(
+                    store, config.retention.gateway_calls_days
+                ),
             },
         )
         stack.callback(store.subscribe(house.wake))
@@ -223,7 +227,6 @@ def flow_settings(config: Config) -> FlowSettings:
         doubt_alarm_seconds=config.resolve.alarm_seconds,
         unmatched_keep_seconds=config.resolve.unmatched_keep_seconds,
         probe_timeout_seconds=config.probe.timeout_seconds,
-        keep_calls_days=config.retention.gateway_calls_days,
         delay_scale=config.resolve.delay_scale,
         longest_delay_seconds=config.resolve.longest_delay_seconds,
         hold_declared={

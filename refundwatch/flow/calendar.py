@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from refundwatch.flow.loops import trouble
 from refundwatch.store.contract import (
     AbandonAttempts,
-    DropCalls,
     ExpireApprovals,
     MendDueTimes,
     RaiseDoubtAlarms,
@@ -86,19 +85,10 @@ def standard_jobs(
         del now
         await prober.probe_all()
 
-    async def drop_calls(now: datetime) -> None:
-        before = now - timedelta(days=settings.keep_calls_days)
-        command = DropCalls(before)
-        # A commit for each few, so that refunds go between.
-        dropped = command.at_most
-        while dropped >= command.at_most:
-            dropped = await store.execute(command)
-
     return {
         "approvals:expire": Job(60, expire_approvals),
         "doubts:alarm": Job(60, raise_doubts),
         "leases:abandon": Job(30, abandon),
-        "calls:drop": Job(3600, drop_calls),
         "due:mend": Job(60, mend),
         "probe": Job(probe_every_seconds, probe),
     }

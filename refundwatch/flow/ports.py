@@ -142,7 +142,6 @@ class FlowSettings:
     longest_sleep_seconds: int = 300
     delay_scale: float = 1.0
     longest_delay_seconds: int = 2**31
-    keep_calls_days: int = 90
 
     def scaled(self, seconds: int) -> int:
         """Give a gateway's declared delay as it is here; at least a second of any."""

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +8,6 @@ from refundwatch.flow.calendar import Calendar, Job, standard_jobs
 from refundwatch.flow.probe import Prober
 from refundwatch.store.contract import (
     AbandonAttempts,
-    DropCalls,
     ExpireApprovals,
     RaiseDoubtAlarms,
     TakeDueJobs,
@@ -83,19 +81,3 @@ def test_standard_jobs_expire_alarm_and_abandon() -> None:
         assert store.commands[2].all_open is False
 
     simulate(main)
-
-
-def test_old_calls_are_dropped_a_few_at_once() -> None:
-    dropped = iter((500, 500, 3))
-
-    async def main(loop: SimLoop) -> None:
-        store = FakeStore({"DropCalls": lambda _: next(dropped)})
-        equipment = bench(loop, store)
-        await standard_jobs(equipment, Prober(equipment), 45)["calls:drop"].run(START)
-
-        commands = store.of(DropCalls)
-        assert len(commands) == 3
-        assert {one.before for one in commands} == {START - timedelta(days=90)}
-
-    simulate(main)
-    assert next(dropped, None) is None
