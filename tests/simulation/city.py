@@ -28,7 +28,7 @@ from tests.sealer import OpenSealer
 from tests.simulation.clock import DaemonClock
 from tests.simulation.disk import JoiningStore, MortalStore
 from tests.simulation.furniture import (
-    CANARIES,
+    NAME,
     POLICY,
     empty_database,
     paths_of,
@@ -364,18 +364,19 @@ class City:
     async def open(self) -> None:
         """Found the house and take the payments on both sides."""
         await self.start()
-        wanted = [(self.plan.account, *one) for one in self.plan.payments]
+        currency = self.plan.currency
+        wanted = [(self.plan.account, *one, currency) for one in self.plan.payments]
         if self.plan.neighbour:
-            wanted.append((NEIGHBOUR, "pi_neighbour", 900))
+            wanted.append((NEIGHBOUR, "pi_neighbour", 900, "EUR"))
         self.sandbox.add_payments(
             Payment(
                 account=account,
                 reference=reference,
                 amount_minor=captured,
-                currency="EUR",
+                currency=currency,
                 created_at=self.clock.truth(),
             )
-            for account, reference, captured in wanted
+            for account, reference, captured, currency in wanted
         )
         await self.store.execute(
             PutPayments(
@@ -386,10 +387,10 @@ class City:
                         account,
                         reference,
                         captured,
-                        "EUR",
-                        customer={"name": CANARIES[-1]},
+                        currency,
+                        customer={"name": NAME},
                     )
-                    for account, reference, captured in wanted
+                    for account, reference, captured, currency in wanted
                 ),
             )
         )

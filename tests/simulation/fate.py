@@ -10,7 +10,9 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from refundwatch.sandbox.settings import AdyenSettings, PaypalSettings, StripeSettings
+from refundwatch.sandbox.checkout.model import CheckoutModel
+from refundwatch.sandbox.paypal.model import PaypalModel
+from tests.simulation.gateways import KNOWN
 from tests.simulation.tally import FAULTS
 
 if TYPE_CHECKING:
@@ -139,14 +141,9 @@ async def storms(city: City) -> None:
         return
     model = city.sandbox.model(city.plan.account)
     known = model.settings
-    match known:
-        case StripeSettings():
-            model.settings = replace(known, secret_key="sk_test_rotated")
-        case AdyenSettings():
-            model.settings = replace(known, api_key="AQErotated")
-        case PaypalSettings():
-            model.settings = replace(known, client_secret="rotated")
-            model.tokens.clear()
+    model.settings = replace(known, **KNOWN[city.plan.gateway].rotated)
+    if isinstance(model, PaypalModel | CheckoutModel):
+        model.tokens.clear()
     try:
         await asyncio.sleep(dice.choice((60, 900)))
     finally:

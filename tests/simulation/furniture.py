@@ -11,50 +11,39 @@ from refundwatch.gateways import registry
 from refundwatch.gateways.contract import AccountView, Credentials
 from refundwatch.sandbox.config import SandboxConfig
 from refundwatch.sandbox.faults import PROFILES
-from refundwatch.sandbox.paypal.certificates import WebhookSigner
-from refundwatch.sandbox.settings import (
-    AdyenSettings,
-    AnyAccount,
-    PaypalSettings,
-    StripeSettings,
-)
+from refundwatch.sandbox.settings import AnyAccount, StripeSettings
 from refundwatch.sandbox.world import World
 from refundwatch.store.contract import Policy
 from refundwatch.store.sqlite.connection import open_writer
 from refundwatch.store.sqlite.migrations import migrate
 from tests.flow.fakes import FakePaths
-from tests.flow.simloop import START
+from tests.simulation.gateways import BASE, CURRENCIES, KNOWN, known_as, signer
 from tests.simulation.plan import NEIGHBOUR
 
 if TYPE_CHECKING:
     from tests.simulation.plan import Plan
 
 HOOK = "http://127.0.0.1:9/hook"
-BASE = "http://127.0.0.1:1"
-CANARIES = ("sk_test_sandbox", "AQEsandbox", "sandbox-secret", "Canary Customer 4242")
+NAME = "Canary Customer 4242"
+_PUBLIC = {"username", "client_id", "key_id", "public_key", "api_login_id"}
+CANARIES = (
+    *sorted(
+        {
+            value
+            for known in KNOWN.values()
+            for name, value in known.credentials.items()
+            if name not in _PUBLIC
+        }
+    ),
+    NAME,
+)
 """What must never be seen outside: the keys, and a customer's name."""
 
 POLICY = Policy(
     "v1",
-    (Band("EUR", 1_000, 5_000),),
+    tuple(Band(currency, 1_000, 5_000) for currency in CURRENCIES),
     approvals_expiry_seconds=86_400,
 )
-
-_SECRETS = {
-    "stripe": {"api_key": "sk_test_sandbox"},
-    "adyen": {"api_key": "AQEsandbox"},
-    "paypal": {"client_id": "sandbox-client", "client_secret": "sandbox-secret"},
-}
-_HOOK_SECRETS: dict[str, tuple[str, ...]] = {
-    "stripe": ("whsec_sandbox",),
-    "adyen": ("A1" * 32,),
-    "paypal": (),
-}
-
-
-@cache
-def signer() -> WebhookSigner:
-    return WebhookSigner.made(START.timestamp() - 86_400)
 
 
 @cache
@@ -69,40 +58,32 @@ def empty_database() -> bytes:
 
 class Paths(FakePaths):
     def credentials(self, connection_id: str) -> Credentials:
-        gateway = connection_id.partition("-")[0]
-        return Credentials(_SECRETS[gateway])
+        return Credentials(known_as(connection_id).credentials)
 
     def webhook_secrets(self, account: str) -> tuple[str, ...]:
-        return _HOOK_SECRETS[account.partition("-")[0]]
+        return known_as(account).webhook_secrets
 
 
 def paths_of(plan: Plan) -> Paths:
-    accounts = [(plan.account, plan.gateway, plan.paths)]
+    accounts = [(plan.account, plan.gateway, plan.variant, plan.paths)]
     if plan.neighbour:
-        accounts.append((NEIGHBOUR, "stripe", 1))
+        accounts.append((NEIGHBOUR, "stripe", 0, 1))
     return Paths(
         tuple(
-            _path(account, gateway, name)
-            for account, gateway, count in accounts
+            _path(account, gateway, variant, name)
+            for account, gateway, variant, count in accounts
             for name in ("main", "second")[:count]
         )
     )
 
 
-def _path(account: str, gateway: str, name: str) -> ConnectionPath:
-    chosen: dict[str, dict[str, str]] = {
-        "stripe": {},
-        "adyen": {"merchant_account": "SandboxECOM"},
-        "paypal": {
-            "webhook_id": "1JE4291016473214C",
-            "webhook_ca_pem": signer().ca_pem,
-            "webhook_cert_origin": BASE,
-        },
-    }
-    endpoint = BASE + ("/v72" if gateway == "adyen" else "")
+def _path(account: str, gateway: str, variant: int, name: str) -> ConnectionPath:
+    known = known_as(account)
+    ours = known.variants[variant].ours
+    endpoint = BASE + known.path
     return ConnectionPath(
         id=f"{account}/{name}",
-        account=AccountView(account, "sandbox", endpoint, chosen[gateway]),
+        account=AccountView(account, "sandbox", endpoint, {**known.settings(), **ours}),
         gateway=registry.gateway(gateway),
         endpoint=endpoint,
         timeout_seconds=20.0,
@@ -112,13 +93,10 @@ def _path(account: str, gateway: str, name: str) -> ConnectionPath:
 
 
 def sandbox_of(plan: Plan) -> World:
-    kinds: dict[str, type[AnyAccount]] = {
-        "stripe": StripeSettings,
-        "adyen": AdyenSettings,
-        "paypal": PaypalSettings,
-    }
+    known = KNOWN[plan.gateway]
+    told = known.variants[plan.variant].model
     accounts: list[AnyAccount] = [
-        kinds[plan.gateway](name=plan.account, webhook_url=HOOK)
+        known.account(name=plan.account, webhook_url=HOOK, **told)
     ]
     if plan.neighbour:
         accounts.append(StripeSettings(name=NEIGHBOUR, webhook_url=HOOK))

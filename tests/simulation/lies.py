@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from refundwatch.sandbox.paypal.objects import refund_object as paypal_refund
-from refundwatch.sandbox.stripe.objects import refund_object as stripe_refund
+from tests.simulation.gateways import known_as
 
 if TYPE_CHECKING:
     from random import Random
@@ -15,45 +15,51 @@ if TYPE_CHECKING:
     from refundwatch.sandbox.gateway import GatewayModel
     from refundwatch.sandbox.model import Reply
 
+_OTHER_CURRENCY = "CHF"
+
 
 def lied(model: GatewayModel, reply: Reply, dice: Random) -> tuple[str, Reply] | None:
     """Falsify an accepted order's answer; None where the gateway states too little."""
     try:
-        told: dict[str, Any] = json.loads(reply.body)
+        told: Any = json.loads(reply.body)
     except ValueError:
-        return None  # garbled already
+        return None  # garbled already, or no JSON
     kinds = {
         "wrong currency": _currency,
         "wrong payment": _payment,
         "another's refund": _another,
     }
     kind = dice.choice(sorted(kinds))
-    falsified = kinds[kind](model, told)
+    falsified = kinds[kind](model, told) if isinstance(told, dict) else None
     if falsified is None or falsified == told:
         return None
     return kind, replace(reply, body=json.dumps(falsified).encode())
 
 
-def _currency(model: GatewayModel, told: dict[str, Any]) -> dict[str, Any] | None:
-    if model.gateway == "stripe":
-        return {**told, "currency": "usd"}
-    if "amount" not in told:
+def _currency(model: GatewayModel, told: dict[str, Any]) -> Any:
+    return _restated(told, known_as(model.account).answers.currency, _OTHER_CURRENCY)
+
+
+def _payment(model: GatewayModel, told: dict[str, Any]) -> Any:
+    answers = known_as(model.account).answers
+    return _restated(told, answers.payment, answers.stranger)
+
+
+def _restated(told: dict[str, Any], path: tuple[str, ...], value: str) -> Any:
+    """Put another value where the path leads; None where it leads nowhere."""
+    falsified = deepcopy(told)
+    place: Any = falsified
+    for name in path[:-1]:
+        place = place.get(name) if isinstance(place, dict) else None
+    if not path or not isinstance(place, dict) or path[-1] not in place:
         return None
-    name = "currency" if model.gateway == "adyen" else "currency_code"
-    return {**told, "amount": {**told["amount"], name: "USD"}}
+    lower = str(place[path[-1]]).islower()
+    place[path[-1]] = value.lower() if lower else value
+    return falsified
 
 
-def _payment(model: GatewayModel, told: dict[str, Any]) -> dict[str, Any] | None:
-    match model.gateway:
-        case "stripe":
-            return {**told, "payment_intent": "pi_of_somebody_else"}
-        case "adyen":
-            return {**told, "paymentPspReference": "PSPOFSOMEBODYELS"}
-        case _:
-            return None
-
-
-def _another(model: GatewayModel, told: dict[str, Any]) -> dict[str, Any] | None:
+def _another(model: GatewayModel, told: dict[str, Any]) -> Any:
+    entity = known_as(model.account).answers.entity
     identity = told.get("pspReference") or told.get("id")
     # Of ours: which of a stranger's refunds is meant by an answer, nobody can tell.
     others = [
@@ -61,17 +67,6 @@ def _another(model: GatewayModel, told: dict[str, Any]) -> dict[str, Any] | None
         for one in model.books.refunds.values()
         if one.id != identity and one.source == "api"
     ]
-    if not others:
+    if entity is None or not others:
         return None
-    other = others[0]
-    match model.gateway:
-        case "stripe":
-            return dict(stripe_refund(other))
-        case "paypal":
-            return dict(paypal_refund(other, model.books))
-        case _:
-            return {
-                **told,
-                "pspReference": other.id,
-                "reference": other.merchant_reference,
-            }
+    return entity(told, others[0], model)

@@ -49,7 +49,9 @@ def new_key_on_retry() -> Iterator[None]:
 
     def from_store(stored: Any) -> Any:
         request = original(stored)
-        key = next(value for name, value in request.headers if _is_key(name))
+        key = next((value for name, value in request.headers if _is_key(name)), "")
+        if not key:
+            return request
         sent[key] = sent.get(key, 0) + 1
         if sent[key] == 1:
             return request

@@ -9,6 +9,7 @@ from refundwatch.domain.decision import Verdict
 from refundwatch.domain.events import Resolution
 from refundwatch.domain.policy import Principal, Role
 from refundwatch.errors import RefundwatchError, RequestConflict
+from refundwatch.sandbox.books import DEAD_STATUSES
 from refundwatch.store.contract import (
     DecideRefund,
     NewRefund,
@@ -33,8 +34,6 @@ PEOPLE: Final = tuple(
 )
 _GIVE_UP: Final = 8 * 3600.0
 """After so long a calm, people cancel what waits for a payment that stays frozen."""
-
-_DEAD: Final = frozenset({"failed", "canceled", "rejected", "FAILED", "CANCELLED"})
 
 
 async def attempted(city: City, work: Any) -> Any:
@@ -61,7 +60,7 @@ async def _ask(city: City, ask: Ask) -> None:
         ask.request_id,
         ask.payment,
         ask.amount_minor,
-        "EUR",
+        "EUR" if account == NEIGHBOUR else city.plan.currency,
         "returned",
         account=account,
         reason_text="Canary Customer 4242 sent it back.",
@@ -241,7 +240,7 @@ def _word(
         ):
             evidence["executed_minor"] = str(standing[0].amount_minor)
         return Resolution.SUCCEEDED, evidence
-    if any(row.status not in _DEAD for row in rows):
+    if any(row.status not in DEAD_STATUSES for row in rows):
         return None
     if any(row.executed_at is not None for row in rows):
         return Resolution.REVERSED, {}

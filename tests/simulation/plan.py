@@ -11,8 +11,11 @@ from random import Random
 from typing import Final
 
 from refundwatch.sandbox.faults import FaultProfile
+from tests.simulation.gateways import KNOWN
 
-GATEWAYS: Final = ("stripe", "stripe", "stripe", "paypal", "adyen")
+GATEWAYS: Final = tuple(
+    name for name, known in KNOWN.items() for _ in range(known.weight)
+)
 NEIGHBOUR: Final = "stripe-quiet"
 """An account beside the one in trouble, at which nothing ever goes wrong."""
 
@@ -76,6 +79,7 @@ class Plan:
     seed: int
     account: str
     gateway: str
+    variant: int
     paths: int
     payments: tuple[tuple[str, int], ...]
     asks: tuple[Ask, ...]
@@ -98,6 +102,11 @@ class Plan:
     neighbour: bool
     slow_disk: bool
 
+    @property
+    def currency(self) -> str:
+        """Give the currency of every payment of the account."""
+        return KNOWN[self.gateway].currency
+
     def dice(self, part: str) -> Random:
         """Give the generator of one part of the world."""
         return Random(f"{self.seed}/{part}")
@@ -117,8 +126,8 @@ def _profile(rng: Random, gateway: str) -> FaultProfile:
     # A bounce that no webhook tells of is found by settlement, which is not here yet.
     if values.get("webhook_silent"):
         values.pop("bounces", None)
-    if gateway == "adyen":
-        values.pop("bounces", None) if rng.random() < 0.5 else None
+    for name in KNOWN[gateway].senseless:
+        values.pop(name, None)
     return FaultProfile(
         **values,
         latency_seconds=rng.choice((0.05, 0.3, 2.0)),
@@ -155,9 +164,9 @@ def plan_of(seed: int) -> Plan:
     """Draw the plan of a seed."""
     rng = Random(f"{seed}/plan")
     gateway = rng.choice(GATEWAYS)
-    prefix = {"stripe": "pi_", "adyen": "PSP", "paypal": "CAP"}[gateway]
+    known = KNOWN[gateway]
     payments = tuple(
-        (f"{prefix}{seed}x{number}", rng.choice((900, 4_000, 20_000)))
+        (known.reference(seed, number), rng.choice((900, 4_000, 20_000)))
         for number in range(rng.randint(1, 3))
     )
     quiet = rng.random() < 0.1
@@ -170,6 +179,7 @@ def plan_of(seed: int) -> Plan:
         seed=seed,
         account=f"{gateway}-eu",
         gateway=gateway,
+        variant=rng.randrange(len(known.variants)),
         paths=rng.choice((1, 1, 2)),
         payments=payments,
         asks=_asks(rng, payments),

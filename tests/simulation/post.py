@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
 
 from refundwatch.gateways.contract import RawDelivery
+from tests.simulation.gateways import known_as
 
 if TYPE_CHECKING:
     from refundwatch.flow.confirm import Reception
@@ -36,44 +38,45 @@ class Post:
         city = self.city
         dice = city.dice("post")
         await asyncio.sleep(dice.uniform(0.001, 0.05))
-        status = await self._status(post)
+        status, body = await self._status(post)
         heard = status is not None and not city.calm and not post.forged
         if heard and dice.random() < city.plan.lost_answers:
             city.tally.fired("answer to a delivery lost")
-            status = None
+            status, body = None, None
         await self._alter(post)
         city.trace("post", post.event, post.attempt, status)
         city.rules.on_delivered(post, status)
         model = city.sandbox.model(post.account)
-        model.webhook_answered(post.post_id, status, city.clock.truth())
+        model.webhook_answered(post.post_id, status, city.clock.truth(), body)
         city.wake_post()
 
-    async def _status(self, post: WebhookPost) -> int | None:
-        """Deliver once; None when nobody answered."""
+    async def _status(self, post: WebhookPost) -> tuple[int | None, bytes | None]:
+        """Deliver once; None and None when nobody answered."""
         city = self.city
         if not city.life["alive"]:
-            return None
+            return None, None
         self._count(post)
         headers = {name.lower(): value for name, value in post.headers}
-        raw = RawDelivery(headers, post.body)
+        query = dict(parse_qsl(urlsplit(post.url).query))
+        raw = RawDelivery(headers, post.body, query)
         task = await city.through(self._received(post.account, raw), "delivery")
         if task.cancelled():
-            return None
-        return task.result().status
+            return None, None
+        return task.result().status, task.result().body
 
     async def _alter(self, post: WebhookPost) -> None:
         """Send it again as somebody changed it on the way, under its old signature.
 
-        Adyen signs the fields of an item, not its bytes: there is nothing to alter
-        but what the forgeries alter.
+        Where a signature covers less than all bytes, there is nothing to alter but what
+        the forgeries alter.
         """
         city = self.city
-        if city.calm or post.forged or city.plan.gateway == "adyen":
+        if city.calm or post.forged or not known_as(post.account).signed:
             return
         if city.dice("alter").random() >= city.plan.alters:
             return
         altered = replace(post, body=post.body + b" ", forged=True)
-        status = await self._status(altered)
+        status, _ = await self._status(altered)
         city.tally.fired("delivery altered")
         city.rules.on_delivered(altered, status)
 

@@ -11,7 +11,9 @@ from collections import defaultdict
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from refundwatch.sandbox.books import DEAD_STATUSES
 from refundwatch.store.rows import micros
+from tests.simulation.gateways import known_as
 from tests.simulation.plan import NEIGHBOUR
 from tests.simulation.protocol import MOVES, NEGATIVE, ONE_BELOW, TWO_FROM
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from refundwatch.sandbox.ledger import LedgerRow
     from refundwatch.sandbox.model import WebhookPost
     from tests.simulation.city import City
+    from tests.simulation.gateways import Known
     from tests.simulation.wire import Order
 
 
@@ -66,15 +69,26 @@ class Rules:
             (row["merchant_reference"], row["state"]) for row in self._rows.values()
         )
 
-    def reference_of_key(self, key: str) -> str:
-        """Give the reference that goes with a key."""
-        found = self.city.look(
-            "SELECT refund_id, generation, merchant_reference FROM refund_generation"
-            " WHERE idempotency_key = ?",
-            key,
+    def named(self, known: Known, key: str, body: bytes) -> tuple[str, str]:
+        """Give our reference and our key of the order that bears a key.
+
+        Where a gateway knows no keys, our reference in the body is all that an order
+        is known by.
+        """
+        given = self.city.look(
+            "SELECT merchant_reference, idempotency_key FROM refund_generation"
         )
+        found = [
+            (str(row["merchant_reference"]), str(row["idempotency_key"]))
+            for row in given
+            if (
+                known.written(row["idempotency_key"]) == key
+                if key
+                else row["merchant_reference"].encode() in body
+            )
+        ]
         self.hold("S4", found, f"an order under the key {key}, which nobody was given")
-        return str(found[0]["merchant_reference"]) if found else f"nobody's {key}"
+        return found[0] if found else (f"nobody's {key}", key)
 
     # --- at the gateway ---
 
@@ -270,13 +284,28 @@ class Rules:
         )
 
     def _resend_in_time(self, path: ConnectionPath, order: Order) -> None:
-        """S1 depends on it: no key is used again after its documented life."""
+        """S1 depends on it: no key is used again after its documented life.
+
+        Where no key protects an order and the gateway's listing is complete, it may be
+        sent again once it is proven that nothing was made of the last.
+        """
         same = [it for it in self.city.wire.orders if it.key == order.key and it.taken]
         if not same:
             return
         age = order.at - same[0].at
-        window = path.gateway.capabilities.key_window_seconds
-        self.hold("S5", age < window, f"{order.reference} was resent after {age:.0f} s")
+        capabilities = path.gateway.capabilities
+        made = [
+            row
+            for row in self.city.sandbox.ledger.rows()
+            if row.merchant_reference == order.reference
+        ]
+        proven = capabilities.complete_listing and not made
+        self.hold(
+            "S5",
+            age < capabilities.key_window_seconds
+            or (proven and all(it.arrived for it in same)),
+            f"{order.reference} was resent after {age:.0f} s",
+        )
         doubtful = self.city.look(
             "SELECT 1 FROM refund_generation AS g JOIN attempt AS a"
             " ON a.refund_id = g.refund_id AND a.generation = g.generation"
@@ -285,11 +314,10 @@ class Rules:
             order.key,
             path.id,
         )
-        here = self.city.wire.key_at(path, order.key)
-        taken = any(
-            row.merchant_reference == order.reference and row.idempotency_key != here
-            for row in self.city.sandbox.ledger.rows()
-        )
+        known = known_as(path.id)
+        keyed = known.key_header or known.key_member
+        here = self.city.wire.key_at(path, known.written(order.key)) if keyed else ""
+        taken = any(row.idempotency_key != here or not here for row in made)
         elsewhere = [it for it in same if it.connection != path.id]
         under_way = any(not it.arrived for it in elsewhere)
         self.hold(
@@ -402,8 +430,7 @@ class Rules:
             if it.merchant_reference == reference
             and it.source == "api"
             and (it.executed or it.executed_at is None)
-            and it.status
-            not in {"failed", "canceled", "rejected", "FAILED", "CANCELLED"}
+            and it.status not in DEAD_STATUSES
         ]
         reviewed = self._rows[row["id"]]["state"] == "review"
         self.hold(
@@ -488,12 +515,12 @@ class Rules:
     def _is_durable(self, post: WebhookPost) -> None:
         if not self.city.life["alive"]:
             return
-        wanted = _identity(post)
+        wanted = known_as(post.account).identity(post)
         if wanted is None:
             return
         found = self.city.look(
             "SELECT count(DISTINCT body_id) AS n FROM delivery"
-            " WHERE account = ? AND type = ? AND dedupe_id LIKE ?",
+            " WHERE account = ? AND ? LIKE '%' || type AND dedupe_id LIKE ?",
             post.account,
             post.event,
             f"%{wanted}%",
@@ -514,12 +541,3 @@ class Rules:
     def on_conflict(self, request_id: str, *, refused: bool) -> None:
         """S13: another body under a known request is refused."""
         self.hold("S13", refused, f"{request_id} was taken with another body")
-
-
-def _identity(post: WebhookPost) -> str | None:
-    """Give what marks an event as the same, as its gateway documents it."""
-    told = json.loads(post.body)
-    if "notificationItems" in told:
-        item = told["notificationItems"][0]["NotificationRequestItem"]
-        return str(item["pspReference"])
-    return str(told["id"]) if "id" in told else None

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 from refundwatch.flow.ports import NeverSentError, NoAnswerError
 from refundwatch.gateways.contract import HttpResponse
 from refundwatch.sandbox.model import Fate, Reply, Request
+from tests.simulation.gateways import has_look_up, known_as
 from tests.simulation.lies import lied
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from refundwatch.sandbox.gateway import GatewayModel
     from tests.simulation.city import City
 
-_KEY_HEADERS = frozenset({"idempotency-key", "paypal-request-id"})
 _LONGEST_ON_ITS_WAY = 110.0
 
 
@@ -111,11 +111,13 @@ class Wire:
             await asyncio.sleep(dice.uniform(60, 150))
 
     def _order(self, path: ConnectionPath, request: HttpRequest) -> Order:
-        headers = {name.lower(): value for name, value in request.headers}
-        key = next(headers[name] for name in _KEY_HEADERS if name in headers)
+        known = known_as(path.id)
+        reference, key = self.city.rules.named(
+            known, known.key_of(request), request.body
+        )
         order = Order(
             number=len(self.orders),
-            reference=self.city.rules.reference_of_key(key),
+            reference=reference,
             key=key,
             body=request.body,
             target=request.target,
@@ -205,20 +207,21 @@ class Wire:
     def _forget_early(self, model: GatewayModel, order: Order) -> None:
         """Let the key store lose a key whose refund every look-up can see."""
         city = self.city
-        if not city.plan.forgets or city.calm or model.gateway == "adyen":
+        if not city.plan.forgets or city.calm or not has_look_up(model.gateway):
             return
-        record = model.keys.find(order.key, city.clock.truth())
+        key = known_as(model.account).written(order.key)
+        record = model.keys.find(key, city.clock.truth())
         made = [
             refund
             for refund in model.books.refunds.values()
-            if refund.idempotency_key == order.key
+            if refund.idempotency_key == key
         ]
         if record is None or made or record.busy(city.clock.truth()):
             return
         # Nothing was executed under it (a stored refusal or error), so nothing can
         # be executed twice: what gateways may really forget before its time.
         city.tally.fired("key forgotten early")
-        model.keys.forget(order.key)
+        model.keys.forget(key)
 
     def _as_request(self, path: ConnectionPath, request: HttpRequest) -> Request:
         whole = request.target
@@ -228,35 +231,44 @@ class Wire:
         return Request(
             method=request.method,
             path=parts.path,
-            query=self._query(request, parse_qsl(parts.query)),
+            query=self._query(path, request, parse_qsl(parts.query)),
             headers=tuple(
                 (name.lower(), self._header(path, name.lower(), value))
                 for name, value in request.headers
             ),
-            body=request.body,
+            body=self._body(path, request),
         )
 
     def _query(
-        self, request: HttpRequest, query: list[tuple[str, str]]
+        self, path: ConnectionPath, request: HttpRequest, query: list[tuple[str, str]]
     ) -> tuple[tuple[str, str], ...]:
         """Answer lists page by page, however long a page was asked for."""
-        if request.operation != "look_up" or ("limit", "100") not in query:
+        pages = known_as(path.id).pages
+        if pages is None or request.operation != "look_up" or pages[0] not in query:
             return tuple(query)
         self.city.tally.fired("list paged")
-        return tuple(("limit", "1") if it[0] == "limit" else it for it in query)
+        return tuple(pages[1] if it == pages[0] else it for it in query)
 
     def key_at(self, path: ConnectionPath, key: str) -> str:
         """Keep the keys of a second endpoint apart from those of the first."""
-        name = path.id.rsplit("/", 1)[-1]
-        return key if name == "main" else f"{key}-at-{name}"
+        known = known_as(path.id)
+        at_second = path.id.endswith("/second")
+        return known.second_key(key) if key and at_second else key
 
     def _header(self, path: ConnectionPath, name: str, value: str) -> str:
-        if name not in _KEY_HEADERS:
+        if name != known_as(path.id).key_header:
             return value
         key = self.key_at(path, value)
         if key != value:
             self.city.tally.fired("key per endpoint")
         return key
+
+    def _body(self, path: ConnectionPath, request: HttpRequest) -> bytes:
+        known = known_as(path.id)
+        if not request.moves_money or not known.key_member:
+            return request.body
+        key = known.key_of(request)
+        return request.body.replace(key.encode(), self.key_at(path, key).encode())
 
     # --- what others ask ---
 
