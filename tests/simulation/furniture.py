@@ -17,13 +17,12 @@ from refundwatch.store.contract import Policy
 from refundwatch.store.sqlite.connection import open_writer
 from refundwatch.store.sqlite.migrations import migrate
 from tests.flow.fakes import FakePaths
-from tests.simulation.gateways import BASE, CURRENCIES, KNOWN, known_as, signer
+from tests.simulation.gateways import BASE, CURRENCIES, HOOK, KNOWN, known_as, signer
 from tests.simulation.plan import NEIGHBOUR
 
 if TYPE_CHECKING:
     from tests.simulation.plan import Plan
 
-HOOK = "http://127.0.0.1:9/hook"
 NAME = "Canary Customer 4242"
 _PUBLIC = {"username", "client_id", "key_id", "public_key", "api_login_id"}
 CANARIES = (

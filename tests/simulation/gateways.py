@@ -32,9 +32,12 @@ from refundwatch.sandbox.settings import (
     MollieSettings,
     PaypalSettings,
     RazorpaySettings,
+    SquareSettings,
     StripeSettings,
     WorldpaySettings,
 )
+from refundwatch.sandbox.square.model import SquareModel
+from refundwatch.sandbox.square.objects import refund_object as square_refund
 from refundwatch.sandbox.stripe.objects import refund_object as stripe_refund
 from tests.flow.simloop import START
 
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
     from refundwatch.sandbox.settings import AnyAccount
 
 BASE: Final = "http://127.0.0.1:1"
+HOOK: Final = "http://127.0.0.1:9/hook"
 
 
 @cache
@@ -181,6 +185,12 @@ def _unmarked(post: WebhookPost) -> None:
 def _adyen_entity(told: dict[str, Any], other: Refund, _: GatewayModel) -> Any:
     names = {"pspReference": other.id, "reference": other.merchant_reference}
     return {**told, **names}
+
+
+def _square_entity(_: dict[str, Any], other: Refund, model: GatewayModel) -> Any:
+    if not isinstance(model, SquareModel):
+        return None
+    return {"refund": dict(square_refund(other, model.settings))}
 
 
 _VANISHING: Final = frozenset({"bounces"})
@@ -348,6 +358,23 @@ KNOWN: Final[Mapping[str, Known]] = {
         senseless=_NO_KEYS | _VANISHING,
         # It repeats a delivery three times within minutes.
         tells_strangers=False,
+    ),
+    "square": Known(
+        account=SquareSettings,
+        reference=_padded("", 24),
+        currency="USD",
+        credentials={"access_token": "EAAAsandbox"},
+        webhook_secrets=("square_sandbox",),
+        rotated={"access_token": "EAAArotated"},
+        settings=lambda: {"notification_url": HOOK},
+        key_member="idempotency_key",
+        answers=Answers(
+            currency=("refund", "amount_money", "currency"),
+            payment=("refund", "payment_id"),
+            stranger="ofsomebodyelse",
+            entity=_square_entity,
+        ),
+        identity=lambda post: str(json.loads(post.body)["event_id"]),
     ),
     "worldpay": Known(
         account=WorldpaySettings,

@@ -299,11 +299,11 @@ class Rules:
             for row in self.city.sandbox.ledger.rows()
             if row.merchant_reference == order.reference
         ]
-        proven = capabilities.complete_listing and not made
+        arrived = all(it.arrived for it in same)
+        proven = capabilities.complete_listing and arrived and not made
         self.hold(
             "S5",
-            age < capabilities.key_window_seconds
-            or (proven and all(it.arrived for it in same)),
+            age < capabilities.key_window_seconds or proven,
             f"{order.reference} was resent after {age:.0f} s",
         )
         doubtful = self.city.look(
@@ -322,7 +322,7 @@ class Rules:
         under_way = any(not it.arrived for it in elsewhere)
         self.hold(
             "S5",
-            not doubtful and not (elsewhere and (taken or under_way)),
+            proven or (not doubtful and not (elsewhere and (taken or under_way))),
             f"{order.reference} was resent over another endpoint",
         )
 
