@@ -407,3 +407,8 @@ def known_as(account: str) -> Known:
 def has_look_up(gateway: str) -> bool:
     """Tell whether an unknown can be asked for; else it may wait for its message."""
     return registry.gateway(gateway).capabilities.lookup is not Lookup.NONE
+
+
+def looks_before_resend(gateway: str) -> bool:
+    """Tell whether an unknown is sent again only after looks that found nothing."""
+    return registry.gateway(gateway).capabilities.resend_wait_seconds > 0

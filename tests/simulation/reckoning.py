@@ -8,7 +8,11 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, NoReturn
 
 from tests.simulation.furniture import CANARIES
-from tests.simulation.gateways import has_look_up, known_as
+from tests.simulation.gateways import (
+    has_look_up,
+    known_as,
+    looks_before_resend,
+)
 from tests.simulation.protocol import STOP_SECONDS, TERMINAL
 
 if TYPE_CHECKING:
@@ -34,7 +38,8 @@ async def _second_chance(city: City) -> None:
     """Wait for the daily look of what met an after-effect of the trouble in the calm.
 
     An error that a gateway stored under a key comes back on the first resend, however
-    calm it is; then the next look is a day away, and two must be apart.
+    calm it is; then the next look is a day away, and two must be apart. Where a resend
+    needs looks of its own, these too let the back-off grow to a day before the calm.
     """
     open_ones = city.look(
         "SELECT merchant_reference AS it FROM refund WHERE state = 'unknown'"
@@ -45,7 +50,10 @@ async def _second_chance(city: City) -> None:
         for order in city.wire.orders
         if order.reference in references and order.at > city.healthy_since
     ]
-    if late:
+    slow = looks_before_resend(city.plan.gateway) and any(
+        row["state"] not in TERMINAL for row in city.look("SELECT state FROM refund")
+    )
+    if late or slow:
         await asyncio.sleep(3 * DAY)
 
 
