@@ -98,6 +98,8 @@ class Known:
     other bytes can pass under the same signature. `senseless` are faults that cannot
     happen there or that nothing can tell of before settlement does. `tells_strangers`:
     refunds that others make are told by a webhook that is repeated for hours.
+    `dates_deliveries` is False where no proven time stands in a delivery, and
+    `tells_amounts` where a look-up says nothing of an amount: a message does later.
     """
 
     account: type[AnyAccount]
@@ -119,6 +121,8 @@ class Known:
     signed: bool = True
     senseless: frozenset[str] = frozenset()
     tells_strangers: bool = True
+    dates_deliveries: bool = True
+    tells_amounts: bool = True
     pages: tuple[tuple[str, str], tuple[str, str]] | None = None
 
     def key_of(self, request: HttpRequest) -> str:
@@ -358,6 +362,8 @@ KNOWN: Final[Mapping[str, Known]] = {
         senseless=_NO_KEYS | _VANISHING,
         # It repeats a delivery three times within minutes.
         tells_strangers=False,
+        # Of a payload that is signed alone, nothing proves when it was written.
+        dates_deliveries=False,
     ),
     "square": Known(
         account=SquareSettings,
@@ -393,6 +399,9 @@ KNOWN: Final[Mapping[str, Known]] = {
         # What proves a notification is the secret in the address.
         signed=False,
         senseless=_NO_KEYS,
+        # A day of booking has no time.
+        dates_deliveries=False,
+        tells_amounts=False,
     ),
 }
 

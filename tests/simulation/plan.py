@@ -160,10 +160,10 @@ def _asks(rng: Random, payments: tuple[tuple[str, int], ...]) -> tuple[Ask, ...]
     return tuple(asks)
 
 
-def plan_of(seed: int) -> Plan:
-    """Draw the plan of a seed."""
+def plan_of(seed: int, gateways: tuple[str, ...] = GATEWAYS) -> Plan:
+    """Draw the plan of a seed, at one of these gateways."""
     rng = Random(f"{seed}/plan")
-    gateway = rng.choice(GATEWAYS)
+    gateway = rng.choice(gateways)
     known = KNOWN[gateway]
     payments = tuple(
         (known.reference(seed, number), rng.choice((900, 4_000, 20_000)))
@@ -179,7 +179,7 @@ def plan_of(seed: int) -> Plan:
         seed=seed,
         account=f"{gateway}-eu",
         gateway=gateway,
-        variant=rng.randrange(len(known.variants)),
+        variant=Random(f"{seed}/variant").randrange(len(known.variants)),
         paths=rng.choice((1, 1, 2)),
         payments=payments,
         asks=_asks(rng, payments),

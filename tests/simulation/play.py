@@ -12,7 +12,7 @@ from tests.flow.simloop import DeadlockError, SimLoop
 from tests.simulation.city import City
 from tests.simulation.fate import FATES
 from tests.simulation.people import people, returns
-from tests.simulation.plan import HOUR, plan_of
+from tests.simulation.plan import GATEWAYS, HOUR, plan_of
 from tests.simulation.post import Post
 from tests.simulation.reckoning import reckon
 from tests.simulation.rules import Broken
@@ -37,6 +37,7 @@ class Report:
     broken: str | None = None
     what: str = ""
     story: tuple[str, ...] = ()
+    alone: str = ""
 
     def text(self) -> str:
         """Say it to whoever must find the bug."""
@@ -46,7 +47,7 @@ class Report:
             (
                 f"seed {self.seed} ({self.trace_hash}): {self.broken} is broken:",
                 f"  {self.what}",
-                f"  python -m tests.simulation --seed {self.seed} tells the story:",
+                f"  python -m tests.simulation --seed {self.seed}{self.alone}",
                 *(f"    {line}" for line in self.story),
             )
         )
@@ -88,11 +89,11 @@ async def _calm_down(city: City) -> None:
     city.wake_post()
 
 
-def play(seed: int) -> Report:
+def play(seed: int, gateways: tuple[str, ...] = GATEWAYS) -> Report:
     """Run a seed to its end, or to the first invariant that breaks."""
     begun = time.perf_counter()
     loop = SimLoop(seed)
-    city = City(loop, plan_of(seed))
+    city = City(loop, plan_of(seed, gateways))
     loop.on_step = _guarded(city)
     errors: list[str] = []
     loop.set_exception_handler(lambda _, context: errors.append(str(context)))
@@ -113,6 +114,8 @@ def play(seed: int) -> Report:
     city.tally.steps = loop.steps
     city.tally.seconds = time.perf_counter() - begun
     report = Report(seed, city.tally, city.trace_hash)
+    if len(gateways) == 1:
+        report.alone = f" --gateway {gateways[0]}"
     if broken is not None:
         report.broken, report.what = broken.invariant, broken.what
         report.story = tuple(city.story[-STORY_LINES:])

@@ -37,6 +37,7 @@ class Post:
     async def _deliver(self, post: WebhookPost) -> None:
         city = self.city
         dice = city.dice("post")
+        city.rules.on_posted(post)
         await asyncio.sleep(dice.uniform(0.001, 0.05))
         status, body = await self._status(post)
         heard = status is not None and not city.calm and not post.forged

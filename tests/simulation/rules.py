@@ -51,6 +51,7 @@ class Rules:
         self._references: dict[str, str] = {}
         self._executed: dict[str, list[LedgerRow]] = defaultdict(list)
         self._queued_at: dict[str, float] = {}
+        self._genuine: set[bytes] = set()
         self._answers: dict[str, str] = {}
         self.delays: dict[str, float] = {}
         self._watch_ledger()
@@ -358,7 +359,7 @@ class Rules:
 
     def _refunds(self) -> dict[str, sqlite3.Row]:
         found = self.city.look(
-            "SELECT id, state, booking, merchant_reference, idempotency_key,"
+            "SELECT id, account, state, booking, merchant_reference, idempotency_key,"
             " amount_minor, currency, payment_reference FROM refund ORDER BY id"
         )
         return {row["id"]: row for row in found}
@@ -446,12 +447,13 @@ class Rules:
             for it in self.city.sandbox.ledger.rows()
             if it.merchant_reference == row["merchant_reference"] and it.executed_at
         ]
+        told = known_as(row["account"]).tells_amounts
         same = [
             it
             for it in made
             if it.currency == row["currency"]
             and it.payment == row["payment_reference"]
-            and it.amount_minor == row["amount_minor"]
+            and (it.amount_minor == row["amount_minor"] or not told)
         ]
         self.hold(
             "S14",
@@ -498,6 +500,11 @@ class Rules:
 
     # --- deliveries ---
 
+    def on_posted(self, post: WebhookPost) -> None:
+        """Note what a gateway truly said."""
+        if not post.forged:
+            self._genuine.add(post.body)
+
     def on_delivered(self, post: WebhookPost, status: int | None) -> None:
         """S11: what is acknowledged is durable once; a forgery changes nothing."""
         ok = status is not None and 200 <= status < 300
@@ -507,6 +514,8 @@ class Rules:
                 "SELECT 1 FROM delivery_body WHERE body_sha256 = ?",
                 sha256(post.body).hexdigest(),
             )
+            # A forgery of what truly happened can have the very bytes of the truth.
+            stored = [] if post.body in self._genuine else stored
             self.hold("S11", not stored, f"a forged {post.event} was stored")
             return
         if ok:

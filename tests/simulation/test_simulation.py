@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.kept import KEPT
+from refundwatch.gateways import registry
+from tests.simulation.gateways import KNOWN
+from tests.simulation.kept import FIRST_GATEWAYS, KEPT, KEPT_AT
 from tests.simulation.mutants import MUTANTS, play_mutant
 from tests.simulation.play import play
 from tests.simulation.tally import Tally
@@ -45,9 +47,21 @@ def test_whatever_goes_wrong_the_invariants_hold(block: int) -> None:
 
 @pytest.mark.parametrize("seed", KEPT, ids=str)
 def test_seed_that_once_broke_an_invariant_holds(seed: int) -> None:
-    report = play(seed)
+    report = play(seed, FIRST_GATEWAYS)
 
     assert report.broken is None, f"{KEPT[seed]}\n{report.text()}"
+
+
+@pytest.mark.parametrize("gateway", KNOWN)
+def test_whatever_goes_wrong_at_each_gateway_the_invariants_hold(gateway: str) -> None:
+    report = play(KEPT_AT[gateway], (gateway,))
+
+    assert report.broken is None, report.text()
+    assert len(report.tally.faults) >= 8
+
+
+def test_every_gateway_that_can_be_configured_is_played() -> None:
+    assert set(KNOWN) == set(registry.NAMES)
 
 
 @pytest.mark.parametrize("name", MUTANTS)
