@@ -30,4 +30,4 @@ KEPT_AT: Final[dict[str, int]] = {
     "square": 14,
     "worldpay": 14,
 }
-"""A seed for each gateway, played at it alone: of the first, the one with most faults."""
+"""A seed for each gateway, played at it alone: an early one with many faults."""
