@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FOUND_AT = {
     "new key on retry": 5,
     "timeout treated as declined": 33,
-    "balance read, then written": 4,
+    "balance read, then written": 11,
     "apply() without the terminal guard": 14,
     "commits lost on power failure": 2,
     "negative conclusion without fence check": 136,
