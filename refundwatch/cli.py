@@ -29,7 +29,7 @@ FRONT_ENDS: Final[dict[str, tuple[str, str]]] = {
     "approvals": ("refundwatch.commands.approvals", "list, approve, refuse"),
     "accounts": ("refundwatch.commands.accounts", "list, show"),
     "connections": ("refundwatch.commands.connections", "list, show, outages"),
-    "gateways": ("refundwatch.catalog.main", "table, list, show, versions"),
+    "gateways": ("refundwatch.catalog.main", "table, list, show, new, versions"),
     "deliveries": ("refundwatch.commands.deliveries", "list, show, replay"),
     "backfill": (
         "refundwatch.commands.backfill",

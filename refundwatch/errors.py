@@ -282,6 +282,13 @@ class SettlementUnreadable(RefundwatchError):
     exit_code = 3
 
 
+class SkeletonRefused(RefundwatchError):
+    """No skeleton of an adapter can be written there, or under that name."""
+
+    code = "gateway.skeleton_refused"
+    exit_code = 2
+
+
 class GatewayUnknown(RefundwatchError):
     """No adapter has this name."""
 

@@ -1,18 +1,22 @@
-"""`refundwatch gateways`: table, list, show; `versions` is asked of the daemon.
+"""`refundwatch gateways`: table, list, show, new; the daemon is asked for `versions`.
 
-Invariant: it reads what the adapters declare, and neither configuration nor daemon.
+Invariant: it reads what the adapters declare, and neither configuration nor daemon;
+only `new` writes, and only files that were not there.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from argparse import ArgumentParser
 from collections.abc import Mapping
 from dataclasses import fields
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from refundwatch.catalog.facts import facts
+from refundwatch.catalog.new import write_skeleton
 from refundwatch.catalog.table import page
 from refundwatch.gateways import registry
 
@@ -25,6 +29,10 @@ if TYPE_CHECKING:
 
 VERSIONS: Final = "refundwatch.commands.gateways"
 """Loaded by name: what speaks to the daemon is a client, and knows no adapter."""
+
+NEXT_STEPS: Final = """\
+docs/adding-a-gateway.md says how to fill it in and make it known. The checks that fail
+say what is missing: python -m pytest tests/contract"""
 
 
 def main(argv: list[str]) -> int:
@@ -55,6 +63,8 @@ def main(argv: list[str]) -> int:
     ):
         added.add_argument("--json", action="store_true", help="print JSON")
     added.add_argument("name", metavar="NAME")
+    news = verb("new", new, "Write the skeleton of an adapter into this checkout")
+    news.add_argument("name", metavar="NAME", help="small letters: acme")
     arguments = parser.parse_args(argv)
     code: int = arguments.work(arguments)
     return code
@@ -98,6 +108,19 @@ def show(arguments: Namespace) -> int:
     print()
     for limit in declared.limits:
         print(f"- {limit}")
+    return 0
+
+
+def new(arguments: Namespace) -> int:
+    """Write a skeleton and say where; what is left to do is told beside the data.
+
+    Raises:
+        SkeletonRefused: the name cannot be used or is taken, or this is no checkout.
+    """
+    root = Path.cwd()
+    for place in write_skeleton(root, arguments.name):
+        print(place.relative_to(root))
+    print(f"{NEXT_STEPS} -k {arguments.name}", file=sys.stderr)
     return 0
 
 

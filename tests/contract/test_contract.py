@@ -240,7 +240,15 @@ def test_documented_errors_fall_into_their_class(name: str, coded: Coded) -> Non
 def test_every_documented_error_code_is_shown(name: str) -> None:
     case = case_of(name)
     assert case.codes
-    assert case.codes - {coded.code for coded in case.errors} == set()
+    unshown = case.codes - {coded.code for coded in case.errors}
+    assert not unshown, f"{name}: show the class of {sorted(unshown)}"
+
+
+@EVERY
+def test_a_case_shows_answers_and_deliveries(name: str) -> None:
+    case = case_of(name)
+    assert case.answers, f"{name}: show what each documented answer means"
+    assert case.deliveries, f"{name}: show a signed delivery"
 
 
 @EVERY
@@ -391,5 +399,6 @@ def _noted(name: str, request: HttpRequest) -> object:
 @EVERY
 def test_without_its_credential_nothing_is_sent(name: str) -> None:
     case = case_of(name)
+    order = ordered(case)
     with pytest.raises(Exception, match=r"credential|session"):
-        adapter(name).authorize(ordered(case), Credentials({}), NOW)
+        adapter(name).authorize(order, Credentials({}), NOW)
