@@ -362,7 +362,7 @@ class Inbox(Room[int]):
     async def _found(
         self, letter: _Letter, matches: Sequence[Heard], call: CallRecord | None
     ) -> None:
-        due_at = letter.own.due_at if letter.own is not None else None
+        due_at = self._next_look(letter)
         *earlier, last = [
             GatewayWord(heard.word, heard.evidence, due_at) for heard in matches
         ]
@@ -377,6 +377,13 @@ class Inbox(Room[int]):
         if behind:
             await self._alarm_behind(letter.refund)
         await self._apply(letter, self._completed(letter, last), call)
+
+    def _next_look(self, letter: _Letter) -> datetime | None:
+        """Say when what is read now is asked about again, also after no word at all."""
+        if letter.own is not None:
+            return letter.own.due_at
+        path = self.at.lanes.of_refund(letter.refund)
+        return self.at.pace.first_poll(path.gateway.capabilities) if path else None
 
     def _completed(self, letter: _Letter, read: GatewayWord) -> GatewayWord:
         """Add the amount that a proven item states where the read states none."""

@@ -190,7 +190,7 @@ def test_refund_approved_by_keys_is_paid_out_and_nothing_is_left(
 ) -> None:
     folder = tmp_path / "demo"
     terminal.open(demo_command(folder))
-    overview = terminal.wait("stripe-uk/main", "adyen-eu/main", "live", "SANDBOX")
+    overview = terminal.wait("adyen-eu/main", "braintree-us/main", "live", "SANDBOX")
     assert "Success rate" in overview
     assert terminal.modes().startswith("1 ")
     assert len(processes_of(folder)) == 3

@@ -308,6 +308,25 @@ def test_read_that_never_agrees_with_the_event_is_believed_with_an_alarm() -> No
     in_world(main)
 
 
+def test_hint_without_a_word_leaves_a_pending_refund_to_be_asked_about() -> None:
+    async def main(world: World) -> None:
+        refund = await world.send()
+        assert refund.state is S.UNKNOWN
+        made = world.bank.executed[0]
+        made.status = "pending"
+        await world.hear(
+            world.bank.webhook(made, "e1", status="pending", hint=True, wordless=True)
+        )
+        heard = await world.row(refund)
+        assert heard.state is S.PENDING
+        assert heard.due_at is not None
+
+        made.status = "succeeded"
+        assert (await world.walk(refund, 24 * HOUR)).state is S.SUCCEEDED
+
+    in_world(main, bank=Bank(acts=[Act.LOST_AFTER]))
+
+
 @pytest.mark.parametrize("fault", ["lost", "never", "500", "404"])
 def test_hint_that_cannot_be_read_now_is_read_later(fault: str) -> None:
     async def main(world: World) -> None:

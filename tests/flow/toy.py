@@ -271,7 +271,7 @@ def _event(item: dict[str, Any], told: dict[str, Any]) -> GatewayEvent:
         kind=kind,
         dedupe_id=item["event"],
         type=f"toy.{kind}",
-        word=said.word if said else None,
+        word=said.word if said and not item.get("wordless") else None,
         evidence=said.evidence if said else None,
         payment_reference=item.get("payment"),
         occurred_at=item.get("occurred_at"),

@@ -37,7 +37,7 @@ COUNTED = ("queued", "sending", "unknown")
 
 
 class Board(HubPanel):
-    """One line a connection, and a line more where one is paused or down."""
+    """One line a connection, trouble first, with a line more that says which."""
 
     metrics: reactive[MetricsView | None] = reactive(None)
 
@@ -53,7 +53,7 @@ class Board(HubPanel):
         gap = " " * GAP
         head = gap.join(cell(c.title, w, right=c.right) for c, w in columns)
         text = Text.assemble((head, self.tone("head")), no_wrap=True)
-        for connection in hub.connections:
+        for connection in sorted(hub.connections, key=_calls_for_nobody):
             for line in self._lines(connection, columns, now):
                 text.append("\n").append_text(line)
         return text
@@ -116,6 +116,11 @@ class Board(HubPanel):
                 return _failure(it, now)
             case _:
                 return f.count(int(getattr(it, key)))
+
+
+def _calls_for_nobody(it: ConnectionView) -> bool:
+    """Put what is in trouble first: a short screen shows the top of a long board."""
+    return not _trouble(it) and it.health in {"up", "unknown"}
 
 
 def _failure(it: ConnectionView, now: datetime) -> str:
