@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test lint format types contracts replay simulate mutants soak fuzz bench lock clean
+.PHONY: help demo test lint format types contracts replay simulate simulate-all mutants soak fuzz bench lock clean
 
 help:
 	@echo "make demo       watch it work: sandbox, daemon and dashboard with throwaway data"
@@ -13,6 +13,7 @@ help:
 	@echo "make lint types contracts   what the gate checks beside the tests"
 	@echo "make replay     a year of real invoices and returns through the hub"
 	@echo "make simulate   the money path in virtual time, under every fault (SEEDS=20000)"
+	@echo "make simulate-all  the same at all twelve gateways (docs/proof.md names what is open)"
 	@echo "make mutants    bugs switched on one by one: the simulation must find each"
 	@echo "make bench      how fast, beside what: one table of ratios"
 	@echo "make fuzz       hours of odd requests and odd bytes (SECONDS=20 a parser)"
@@ -33,9 +34,11 @@ demo: $(READY)
 
 # The seeds that `make test` runs; `make simulate` takes more.
 GATE_SEEDS := 2000
+ALL_SEEDS := 600
 
 test: $(READY)
-	$(BIN)/python -m tests.simulation --seeds $(GATE_SEEDS)
+	$(BIN)/python -m tests.simulation --seeds $(GATE_SEEDS) --gateway first
+	$(BIN)/python -m tests.simulation --seeds $(ALL_SEEDS)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore=tests/e2e
 	$(BIN)/python -m pytest tests/e2e  # by themselves: real processes want the cores
 
@@ -59,6 +62,9 @@ replay: $(READY)
 SEEDS ?= 20000
 
 simulate: $(READY)
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --gateway first
+
+simulate-all: $(READY)
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 
 mutants: $(READY)
