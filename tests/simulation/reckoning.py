@@ -91,8 +91,17 @@ def _executions(city: City, refund_id: str) -> int:
 
 
 def _may_wait(city: City, refund_id: str) -> bool:
-    """Tell whether a gateway without look-up may still tell while the key lives."""
+    """Tell whether a gateway without look-up may still tell while the key lives.
+
+    What is queued behind such a refund of its payment waits with it.
+    """
     row = city.look("SELECT * FROM refund WHERE id = ?", refund_id)[0]
+    if row["state"] == "queued":
+        before = city.look(
+            "SELECT id FROM refund WHERE payment_id = ? AND state = 'unknown'",
+            row["payment_id"],
+        )
+        return any(_may_wait(city, one["id"]) for one in before)
     blind = not has_look_up(city.plan.gateway)
     pending = row["state"] == "pending" and _open_there(city, row["merchant_reference"])
     return pending or (blind and row["state"] == "unknown")
