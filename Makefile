@@ -34,7 +34,7 @@ demo: $(READY)
 
 # The seeds that `make test` runs; `make simulate` takes more.
 GATE_SEEDS := 2000
-ALL_SEEDS := 600
+ALL_SEEDS := 200
 
 test: $(READY)
 	$(BIN)/python -m tests.simulation --seeds $(GATE_SEEDS) --gateway first

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.xdist_group("heavy")
 
-SECONDS = 30.0
+SECONDS = 20.0
 LEAST = 10
 
 

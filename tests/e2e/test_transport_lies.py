@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
+from refundwatch.api import models as m
 from tests.alone import Alone, alone
 from tests.authority import Authority
 from tests.lies import CONTRADICTS, PROVES_NOTHING, trailing
@@ -14,6 +17,7 @@ from tests.lying import CAPTURED_MINOR, Gateway, Truth
 from tests.staging import free_of_errors
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from tests.faults import FaultTable
@@ -74,6 +78,32 @@ async def test_lies_about_orders_end_in_the_truth(
         await gateway.close()
 
 
+@contextlib.asynccontextmanager
+async def circuits_held_closed(system: Alone) -> AsyncIterator[None]:
+    """Let a person keep the connection going, or nobody would be lied to any more."""
+
+    async def hold() -> None:
+        async with system.client() as client:
+            while True:
+                for part in ("orders", "reads"):
+                    body = m.CircuitBody.model_validate(
+                        {"part": part, "standing": "closed", "reason_code": "drill"}
+                    )
+                    parts = {"account": "stripe-uk", "connection": "main"}
+                    await client.call(
+                        "connections.circuit", m.ConnectionView, parts=parts, body=body
+                    )
+                await asyncio.sleep(0.3)
+
+    holding = asyncio.ensure_future(hold())
+    try:
+        yield
+    finally:
+        holding.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await holding
+
+
 async def _end_in_the_truth(
     system: Alone, gateway: Gateway, told: list[Told], faults: FaultTable
 ) -> None:
@@ -92,7 +122,8 @@ async def _end_in_the_truth(
     def _doubts(name: str) -> bool:
         return name not in contradicted and name not in told[-1].payments
 
-    await system.until(lied, 30, "lied to")
+    async with circuits_held_closed(system):
+        await system.until(lied, 60, "lied to")
     peak = system.memory_mib()
     in_doubt = system.states(refunds[name] for name in payments if _doubts(name))
     assert set(in_doubt.values()) <= {"unknown", "sending"}, in_doubt
