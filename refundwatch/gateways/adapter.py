@@ -36,7 +36,7 @@ class Adapter:
     @property
     def capabilities(self) -> Capabilities:
         """Declare what this gateway can do."""
-        raise NotImplementedError
+        raise NotImplementedError  # each adapter has its own, as `Gateway` demands
 
     def suited(self, settings: Mapping[str, str]) -> Self:
         """Give the adapter as an account's settings ask for it: mostly this one."""

@@ -179,6 +179,23 @@ async def test_references_that_a_gateway_swapped_are_put_right_by_people(
     assert broken_sums(store) == []
 
 
+@pytest.mark.parametrize("ending", [Resolution.DECLINED, Resolution.RESEND])
+async def test_who_says_not_executed_takes_no_reference_from_another(
+    store: InlineStore, ending: Resolution
+) -> None:
+    one = await in_review(store, await make_refund(store))
+    two = await in_review(store, await make_refund(store))
+    await drive(store, two, word(Word.SUCCEEDED, gateway_reference="re_two"))
+
+    said = {"evidence": {"gateway_reference": "re_two"}}
+    with pytest.raises(TextInvalid):
+        await say(store, one, OLA, ending, **said)
+
+    ours = "SELECT gateway_reference FROM refund WHERE id = ?"
+    assert value(store, ours, two.id) == "re_two"
+    assert value(store, "SELECT count(*) FROM decision") == 0
+
+
 async def test_success_of_a_disputed_amount_books_what_was_paid(
     store: InlineStore,
 ) -> None:

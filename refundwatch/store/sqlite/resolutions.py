@@ -31,6 +31,7 @@ _SQL = named_queries("sqlite", "decisions")
 _REFERENCE: Final = "gateway_reference"
 _EXECUTED: Final = "executed_minor"
 _AGREED: Final = (_REFERENCE, _EXECUTED)
+_EXECUTED_ENDINGS: Final = frozenset({ev.Resolution.SUCCEEDED, ev.Resolution.REVERSED})
 _AMOUNT: Final = re.compile(r"[1-9][0-9]{0,14}")
 S = RefundState
 
@@ -106,14 +107,16 @@ def _owner_in_review(tx: Transaction, case: Case) -> Refund | None:
     """Give the other refund in review that has the reference which people name.
 
     A gateway that answered two orders with each other's references left both in
-    review; a refund that nobody questions keeps what it has.
+    review; a refund that nobody questions keeps what it has, and who says "not
+    executed" takes nothing: its true owner could then be sent again unnamed.
     """
     reference = case.command.evidence.get(_REFERENCE)
     row = applying.reference_owner(tx, case.refund, reference)
     if row is None:
         return None
     owner = tx.load_refund(row["id"])
-    if reference is not None and owner.state is not S.REVIEW:
+    moves = case.command.resolution in _EXECUTED_ENDINGS and owner.state is S.REVIEW
+    if reference is not None and not moves:
         raise TextInvalid(
             f"Gateway reference {reference[:64]!a} belongs to refund {owner.id}.",
             field="evidence",
