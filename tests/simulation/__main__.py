@@ -26,6 +26,13 @@ REPLAYED_EVERY: Final = 200
 """One seed of so many is played a second time: it must tell the same story (S20)."""
 
 
+COVERED_FROM: Final = 2_000
+"""From so many seeds on, every fault must have fired and every rule been checked.
+
+The rarest fault falls upon one seed in about a hundred (`docs/proof.md`): a shorter
+run says what it missed, and judges only what it saw.
+"""
+
 STORIES: Final = 5
 """So many broken seeds are told whole; the others are named."""
 
@@ -54,7 +61,7 @@ def run_many(
 
 
 def main() -> int:
-    """Run; exit 1 when an invariant broke, or a fault or a check never happened."""
+    """Run; exit 1 when an invariant broke, or a long run missed a fault or a check."""
     parser = argparse.ArgumentParser(prog="tests.simulation", description=__doc__)
     parser.add_argument("--seeds", type=int, default=2_000, help="how many")
     parser.add_argument("--first", type=int, default=0, help="the first of them")
@@ -87,7 +94,7 @@ def main() -> int:
     for name in missing:
         print(f"NEVER HAPPENED: {name}")
     print(f"{len(broken)} of {chosen.seeds} seeds broke an invariant")
-    return 1 if broken or missing else 0
+    return 1 if broken or (missing and chosen.seeds >= COVERED_FROM) else 0
 
 
 def _gateways(chosen: str | None) -> tuple[str, ...]:
