@@ -257,6 +257,30 @@ class SealBroken(RefundwatchError):
     code = "vault.seal_broken"
 
 
+# --- keys of people ---------------------------------------------------------------
+
+
+class PublicKeyInvalid(RefundwatchError):
+    """A text is no SSH public key of a kind that signs here."""
+
+    code = "key.invalid"
+    http_status = 422
+    exit_code = 2
+
+
+class SignatureRefused(RefundwatchError):
+    """A signature does not hold; `reason_code` says why, and is for the log alone."""
+
+    code = "signature.refused"
+    http_status = 403
+    exit_code = 4
+
+    def __init__(self, reason_code: str) -> None:
+        """Say the same to everybody, whatever the reason."""
+        super().__init__("The signature is not accepted.")
+        self.reason_code = reason_code
+
+
 # --- gateways ---------------------------------------------------------------------
 
 

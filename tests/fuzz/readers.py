@@ -32,7 +32,9 @@ from refundwatch.errors import (
     CursorInvalid,
     FilterInvalid,
     MalformedResponse,
+    PublicKeyInvalid,
     SettlementUnreadable,
+    SignatureRefused,
 )
 from refundwatch.gateways import reading
 from refundwatch.gateways.adyen.adapter import Adyen
@@ -68,6 +70,12 @@ from refundwatch.gateways.razorpay.adapter import Razorpay
 from refundwatch.gateways.settlement import BadLine, SettlementLine
 from refundwatch.gateways.square.adapter import Square
 from refundwatch.gateways.stripe.adapter import Stripe
+from refundwatch.security.sshsig import (
+    PublicKey,
+    Sshsig,
+    parse_armored,
+    parse_public_key,
+)
 from refundwatch.store.sqlite.queries_paging import Place, read_cursor, write_cursor
 from tests.unit.gateways import (
     braintree_talk,
@@ -112,6 +120,7 @@ if TYPE_CHECKING:
     from refundwatch.api.paths import Route
     from refundwatch.gateways.contract import AccountView, Gateway, Operation
 
+SIGNATURES = json.loads((VECTORS / "operator_keys.json").read_text("utf-8"))
 OUTCOMES = (Heard, RefusedByGateway, NotProcessed, Unauthorized, Unsure)
 LOOKUPS = (Found, Absent, NotShown, LookupFailed)
 # Long enough for every page that an adapter may ask for.
@@ -684,6 +693,20 @@ READERS: tuple[Reader, ...] = (
         (RefundFilter,),
         (FilterInvalid,),
         (b"state:unknown gateway:adyen amount>100 age>2h text !text",),
+    ),
+    Reader(
+        "sshsig.armored",
+        parse_armored,
+        (Sshsig,),
+        (SignatureRefused,),
+        tuple(row["armored"].encode() for row in SIGNATURES["accept"]),
+    ),
+    Reader(
+        "sshsig.key",
+        lambda content: parse_public_key(text_of(content)),
+        (PublicKey,),
+        (PublicKeyInvalid,),
+        tuple(row["public"].encode() for row in SIGNATURES["accept"]),
     ),
     Reader("cursor", cursor, (Place,), (CursorInvalid,), (b"MTcwMDAwMDphYmM",)),
     Reader(
