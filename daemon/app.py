@@ -14,18 +14,21 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from daemon import problems
-from daemon.auth import Doorkeeper
+from daemon.auth import LIMITS, Doorkeeper
 from daemon.guard import Gatekeeper, read_body
 from daemon.reading import parse_body, parse_query
 from daemon.routes import HANDLERS, Call
+from refundwatch.api.models import BulkView
 from refundwatch.api.openapi import document
 from refundwatch.api.paths import PREFIX, ROUTES
+from refundwatch.errors import RefundwatchError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from daemon.feed import Feed
     from daemon.hub import Hub
+    from daemon.routes.call import Answer
     from refundwatch.api.paths import Route
 
 BODY_LIMIT_BYTES: Final = 1024 * 1024
@@ -82,7 +85,15 @@ def _serving(
         query = parse_query(route, request.query)
         content = await read_body(request, gate, limit)
         body = parse_body(route, content, request.content_type)
-        answer = await handler(Call(hub, principal, request.match_info, query, body))
+        call = Call(hub, principal, request.match_info, query, body)
+        try:
+            answer = await handler(call)
+        except RefundwatchError as error:
+            if error.code in LIMITS:
+                await door.note_denial(principal, route.name, error.code)
+            raise
+        for code in _limits_met(answer):
+            await door.note_denial(principal, route.name, code)
         return web.Response(
             status=answer.status or route.status,
             body=answer.model.model_dump_json().encode(),
@@ -91,6 +102,13 @@ def _serving(
         )
 
     return serve
+
+
+def _limits_met(answer: Answer) -> frozenset[str]:
+    """Give the limits of the caller's token that rows of a bulk request met."""
+    if not isinstance(answer.model, BulkView):
+        return frozenset()
+    return LIMITS & {problem.code for problem in answer.model.problems}
 
 
 def _feeding(

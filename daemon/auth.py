@@ -9,12 +9,18 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
+from daemon import machines
 from daemon.problems import Forbidden, TooManyTries, Unauthenticated
 from daemon.throttle import Throttle
-from refundwatch.domain.policy import SYSTEM, Permission, Principal, may
-from refundwatch.errors import RefundwatchError
+from refundwatch.domain.policy import SYSTEM, Denial, Permission, Principal, may
+from refundwatch.errors import (
+    CeilingReached,
+    InvariantBroken,
+    RefundwatchError,
+    TokenOutOfReach,
+)
 from refundwatch.security import tokens
 from refundwatch.store.contract import AuditNote, GetToken
 
@@ -27,6 +33,9 @@ if TYPE_CHECKING:
 _FAILURES_PER_SECOND: Final = 0.2
 _FAILURES_AT_ONCE: Final = 20
 _WRONG: Final = "The token is missing, wrong, expired or revoked."
+LIMITS: Final = frozenset({TokenOutOfReach.code, CeilingReached.code})
+"""The codes of what a machine's token may not reach."""
+
 _UCRED: Final = struct.Struct("3i")
 
 
@@ -38,6 +47,7 @@ class Doorkeeper:
         self._hub = hub
         self._failures = Throttle(hub.clock, _FAILURES_PER_SECOND, _FAILURES_AT_ONCE)
         self._denials = Throttle(hub.clock, 1.0, 20)
+        self._uses = machines.UseNotes(hub)
 
     async def admit(self, request: web.Request, route: Route) -> Principal:
         """Return who calls, once it is clear that the caller may.
@@ -48,7 +58,13 @@ class Doorkeeper:
         if route.bootstrap and is_owner(request):
             return SYSTEM
         principal = await self.identify(request)
+        denial = machines.place_denial(principal, request)
+        if denial is not None:
+            await self.deny(principal, denial, route.name, "token")
         await self.permit(principal, route.permission, route.name)
+        denial = machines.operation_denial(principal, route)
+        if denial is not None:
+            await self.deny(principal, denial, route.name, "token")
         return principal
 
     async def identify(self, request: web.Request) -> Principal:
@@ -77,14 +93,20 @@ class Doorkeeper:
             presented = tokens.parse(token)
         except RefundwatchError:
             return None
-        known = await self._hub.store.read(GetToken(presented.id))
+        try:
+            known = await self._hub.store.read(GetToken(presented.id))
+        except InvariantBroken as error:
+            # Limits that cannot be read must not count as none.
+            self._hub.log.problem("token:unreadable", detail=error.message)
+            return None
         if known is None or not tokens.matches(presented, known.secret_sha256):
             return None
         row = known.token
         expired = row.expires_at is not None and row.expires_at <= self._hub.clock.now()
         if expired or row.revoked_at is not None:
             return None
-        return Principal(row.principal, row.roles)
+        await self._uses.note(row.token_id)
+        return machines.principal_of(row)
 
     async def permit(
         self, principal: Principal, permission: Permission | None, what: str
@@ -95,6 +117,20 @@ class Doorkeeper:
         denial = may(principal, permission)
         if denial is None:
             return
+        await self.deny(principal, denial, what, "policy")
+
+    async def deny(
+        self, principal: Principal, denial: Denial, what: str, realm: str
+    ) -> NoReturn:
+        """Write a denial down and raise it."""
+        code = f"{realm}.{denial.code}"
+        await self.note_denial(
+            principal, what, denial.code if realm == "policy" else code
+        )
+        raise Forbidden(denial.sentence, code)
+
+    async def note_denial(self, principal: Principal, what: str, code: str) -> None:
+        """Write a denial down, so often that a flood of them fills no log."""
         self._hub.count("auth_denials")
         if self._denials.allow(principal.id):
             await self._hub.store.execute(
@@ -102,10 +138,9 @@ class Doorkeeper:
                     at=self._hub.clock.now(),
                     kind="access:denied",
                     actor=principal.id,
-                    data={"operation": what, "code": denial.code},
+                    data={"operation": what, "code": code},
                 )
             )
-        raise Forbidden(denial.sentence, f"policy.{denial.code}")
 
 
 def bearer(request: web.Request) -> str | None:

@@ -406,21 +406,6 @@ def delivery_detail(row: c.DeliveryRow) -> m.DeliveryDetailView:
     )
 
 
-def token(row: c.TokenRow) -> m.TokenView:
-    """Present a token without its secret."""
-    return m.TokenView.model_validate(
-        {
-            "id": row.token_id,
-            "principal": row.principal,
-            "roles": sorted(role.value for role in row.roles),
-            "created_at": row.created_at,
-            "created_by": row.created_by,
-            "expires_at": row.expires_at,
-            "revoked_at": row.revoked_at,
-        }
-    )
-
-
 def bulk(report: c.BulkReport, *, dry_run: bool) -> m.BulkView:
     """Present what a bulk request did."""
     return m.BulkView(

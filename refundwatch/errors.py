@@ -451,6 +451,22 @@ class TokenConflict(RefundwatchError):
     exit_code = 4
 
 
+class TokenOutOfReach(RefundwatchError):
+    """A machine's token does not reach this gateway or currency."""
+
+    code = "token.out_of_reach"
+    http_status = 403
+    exit_code = 4
+
+
+class CeilingReached(RefundwatchError):
+    """A machine's token has initiated what it may today."""
+
+    code = "token.ceiling_reached"
+    http_status = 403
+    exit_code = 4
+
+
 # --- the demo ---------------------------------------------------------------------
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
 from refundwatch.api import models as m
+from refundwatch.api import models_tokens as mt
 from refundwatch.api.client import ApiClient
 from refundwatch.demo import processes
 from refundwatch.demo.folder import Folder, Ports
@@ -249,8 +250,8 @@ async def alone(
 
 async def hire(
     server: str, admin: str, principal: str, *roles: m.RoleName
-) -> m.NewTokenView:
+) -> mt.NewTokenView:
     """Make a token; the first one is the daemon's own user's to make."""
-    body = m.TokenBody(principal=principal, roles=list(roles), expires_in_days=1)
+    body = mt.TokenBody(principal=principal, roles=list(roles), expires_in_days=1)
     async with ApiClient(server, admin or None) as client:
-        return await client.call("tokens.create", m.NewTokenView, body=body)
+        return await client.call("tokens.create", mt.NewTokenView, body=body)

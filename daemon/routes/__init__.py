@@ -6,7 +6,7 @@ the store's transaction after it.
 
 from __future__ import annotations
 
-from daemon.routes import access, accounts, deliveries, payments, refunds
+from daemon.routes import access, accounts, deliveries, payments, refunds, tokens
 from daemon.routes.call import Answer, Call, RouteHandler
 
 HANDLERS: dict[str, RouteHandler] = {
@@ -15,6 +15,7 @@ HANDLERS: dict[str, RouteHandler] = {
     **accounts.HANDLERS,
     **deliveries.HANDLERS,
     **access.HANDLERS,
+    **tokens.HANDLERS,
 }
 
 __all__ = ["HANDLERS", "Answer", "Call", "RouteHandler"]

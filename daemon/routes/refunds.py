@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from daemon import present
+from daemon.machines import check_shown, narrowed
 from daemon.routes.call import Answer, Call, RouteHandler
 from refundwatch.api import models as m
 from refundwatch.domain.decision import Verdict
@@ -52,7 +53,7 @@ async def list_all(call: Call) -> Answer:
         raise CursorInvalid(message, field="cursor")
     page = await call.hub.store.read(
         c.ListRefunds(
-            filter=parse_filter(call.text("filter") or ""),
+            filter=narrowed(parse_filter(call.text("filter") or ""), call.principal),
             at=call.now,
             limit=call.integer("limit", 50),
             cursor=call.text("cursor"),
@@ -81,6 +82,7 @@ async def states(call: Call) -> Answer:
 async def show(call: Call) -> Answer:
     """Show one refund, whole."""
     row = await _detail(call, call.parts["refund"])
+    check_shown(call.principal, row.summary)
     way: tuple[RouteNote, ...] = ()
     refund = row.summary.refund
     if refund.state is RefundState.QUEUED:

@@ -719,45 +719,13 @@ class AuditPage(View):
     size: int
 
 
-class TokenBody(Body):
-    """A token to make; `expires_in_days` counts from now."""
-
-    principal: PrincipalId
-    roles: list[RoleName] = Field(min_length=1, max_length=5)
-    expires_in_days: Annotated[int, Field(ge=1, le=366)] = 90
-
-
-class TokenView(View):
-    """A token without its secret."""
-
-    id: str
-    principal: str
-    roles: list[RoleName]
-    created_at: datetime
-    created_by: str
-    expires_at: datetime | None
-    revoked_at: datetime | None
-
-
-class NewTokenView(View):
-    """A token with its secret, shown once and never again."""
-
-    token: TokenView
-    secret: str = Field(repr=False)
-
-
-class TokensView(View):
-    """Every token."""
-
-    items: list[TokenView]
-
-
 class MeView(View):
     """Who the caller is."""
 
     principal: str
     roles: list[RoleName]
     permissions: list[str]
+    scopes: list[str] = Field(default_factory=list)
 
 
 class StatusView(View):

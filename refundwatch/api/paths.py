@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from refundwatch.api import models as m
+from refundwatch.api import models_tokens as mt
 from refundwatch.domain.policy import Permission
 
 if TYPE_CHECKING:
@@ -403,7 +404,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         "/tokens",
         "List tokens",
         P.TOKEN_MANAGE,
-        m.TokensView,
+        mt.TokensView,
     ),
     Route(
         "tokens.create",
@@ -411,10 +412,28 @@ ROUTES: Final[tuple[Route, ...]] = (
         "/tokens",
         "Make a token",
         P.TOKEN_MANAGE,
-        m.NewTokenView,
-        m.TokenBody,
+        mt.NewTokenView,
+        mt.TokenBody,
         status=201,
         bootstrap=True,
+    ),
+    Route(
+        "tokens.show",
+        "GET",
+        "/tokens/{token}",
+        "Show a token, without its secret",
+        P.TOKEN_MANAGE,
+        mt.TokenView,
+    ),
+    Route(
+        "tokens.rotate",
+        "POST",
+        "/tokens/{token}/rotate",
+        "Make a token in another's place",
+        P.TOKEN_MANAGE,
+        mt.NewTokenView,
+        mt.RotateBody,
+        status=201,
     ),
     Route(
         "tokens.revoke",
@@ -422,7 +441,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         "/tokens/{token}",
         "End a token at once",
         P.TOKEN_MANAGE,
-        m.TokenView,
+        mt.TokenView,
     ),
     Route(
         "events",

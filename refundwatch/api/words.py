@@ -9,3 +9,15 @@ from typing import Literal
 
 RoleName = Literal["viewer", "requester", "operator", "approver", "admin"]
 ResolutionName = Literal["succeeded", "declined", "reversed", "resend"]
+ScopeName = Literal[
+    "refund:initiate",
+    "refund:read",
+    "refund:cancel",
+    "payment:create",
+    "payment:read",
+    "account:read",
+    "alarm:read",
+    "metric:read",
+    "event:read",
+    "audit:read",
+]

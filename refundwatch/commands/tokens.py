@@ -1,4 +1,4 @@
-"""`refundwatch tokens`: create, list, revoke.
+"""`refundwatch tokens`: create, list, show, rotate, revoke.
 
 Invariant: a secret is printed once, or written to a file that nobody else may read;
 that file is made before the token, so that no secret is lost for want of it.
@@ -10,8 +10,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, get_args
 
-from refundwatch.api.models import (
+from refundwatch.api.models_tokens import (
     NewTokenView,
+    RotateBody,
     TokenBody,
     TokensView,
     TokenView,
@@ -29,9 +30,16 @@ from refundwatch.commands.output import (
     when_exactly,
 )
 from refundwatch.commands.problems import UsageProblem
+from refundwatch.commands.token_grants import (
+    days,
+    grant_flags,
+    grant_of,
+    token_lines,
+)
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Awaitable, Callable
 
     from refundwatch.api.client import ApiClient
 
@@ -39,7 +47,8 @@ SECRET_MODE: Final = 0o600
 COLUMNS: Final = (
     Column("TOKEN"),
     Column("PRINCIPAL", shrinks=True),
-    Column("ROLES", shrinks=True),
+    Column("ROLES OR SCOPES", shrinks=True),
+    Column("USED"),
     Column("EXPIRES"),
     Column("STATE"),
 )
@@ -47,9 +56,12 @@ COLUMNS: Final = (
 
 def main(argv: list[str]) -> int:
     """Run one command; return its exit code."""
-    noun = Noun("tokens", "Tokens of people and machines: create, list, revoke.")
+    noun = Noun("tokens", "Tokens of people and machines, their scopes and limits.")
     _create_flags(noun.verb("create", create, "Make a token"))
     noun.verb("list", list_all, "List tokens, without their secrets")
+    shows = noun.verb("show", show, "Show a token, without its secret")
+    shows.add_argument("token", metavar="TOKEN", help="its id, as the list shows it")
+    _rotate_flags(noun.verb("rotate", rotate, "Make a token in another's place"))
     revokes = noun.verb("revoke", revoke, "End a token at once")
     revokes.add_argument("token", metavar="TOKEN", help="its id, as the list shows it")
     return noun.run(argv)
@@ -57,20 +69,56 @@ def main(argv: list[str]) -> int:
 
 async def create(client: ApiClient, arguments: Namespace) -> int:
     """Make a token; print its secret once, or write it to a file."""
+    if not arguments.role and not arguments.scope:
+        raise UsageProblem("A token needs a --role, or a --scope for a machine.")
     body = checked(
         TokenBody,
         principal=arguments.principal,
         roles=arguments.role,
-        expires_in_days=arguments.expires_in_days,
+        expires_in_days=arguments.expires,
+        grant=grant_of(arguments),
     )
+    return await _hand_over(_making(client, body), arguments)
+
+
+async def rotate(client: ApiClient, arguments: Namespace) -> int:
+    """Make a token in another's place; hand it over like a new one."""
+    body = checked(
+        RotateBody,
+        expires_in_days=arguments.expires,
+        overlap_hours=arguments.overlap_hours,
+    )
+    parts = {"token": arguments.token}
+
+    async def make() -> NewTokenView:
+        return await client.call("tokens.rotate", NewTokenView, parts=parts, body=body)
+
+    return await _hand_over(make, arguments)
+
+
+async def show(client: ApiClient, arguments: Namespace) -> int:
+    """Show one token, with what it may and what it may not."""
+    view = await client.call("tokens.show", TokenView, parts={"token": arguments.token})
+    if arguments.json:
+        emit_json(view)
+    else:
+        for name, text in token_lines(view):
+            emit(f"{name:<12}{text}")
+    return 0
+
+
+async def _hand_over(
+    make: Callable[[], Awaitable[NewTokenView]], arguments: Namespace
+) -> int:
+    """Make a token whose secret is printed, or stands in a file made before it."""
     path = arguments.out
     if path is None:
-        _tell(await _make(client, body), arguments)
+        _tell(await make(), arguments)
         return 0
     descriptor = _claim(path)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         try:
-            made = await _make(client, body)
+            made = await make()
         except BaseException:
             path.unlink(missing_ok=True)
             raise
@@ -93,7 +141,8 @@ async def list_all(client: ApiClient, arguments: Namespace) -> int:
         (
             it.id,
             it.principal,
-            ",".join(it.roles),
+            ",".join([*it.roles, *(it.grant.scopes if it.grant else ())]),
+            when(it.last_used_at),
             when(it.expires_at),
             "counts" if it.revoked_at is None else "revoked",
         )
@@ -122,18 +171,47 @@ def _create_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--role",
         action="append",
-        required=True,
+        default=[],
         choices=get_args(RoleName),
         help="again for more; the daemon's owner makes the first admin on its socket",
     )
-    parser.add_argument("--expires-in-days", type=int, default=90, metavar="DAYS")
+    grant_flags(parser)
+    _new_flags(parser)
+
+
+def _rotate_flags(parser: ArgumentParser) -> None:
+    parser.add_argument("token", metavar="TOKEN", help="its id, as the list shows it")
+    parser.add_argument(
+        "--overlap-hours",
+        type=int,
+        default=24,
+        metavar="HOURS",
+        help="how long the old one still counts (24); 0 ends it at once",
+    )
+    _new_flags(parser)
+
+
+def _new_flags(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--expires",
+        "--expires-in-days",
+        type=days,
+        default=90,
+        metavar="DAYS",
+        help="30d; a machine's token counts at most 90 days",
+    )
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="write the secret there, mode 0600"
     )
 
 
-async def _make(client: ApiClient, body: TokenBody) -> NewTokenView:
-    return await client.call("tokens.create", NewTokenView, body=body)
+def _making(
+    client: ApiClient, body: TokenBody
+) -> Callable[[], Awaitable[NewTokenView]]:
+    async def make() -> NewTokenView:
+        return await client.call("tokens.create", NewTokenView, body=body)
+
+    return make
 
 
 def _tell(made: NewTokenView, arguments: Namespace) -> None:

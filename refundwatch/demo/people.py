@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from refundwatch.api.client import ApiClient
-from refundwatch.api.models import NewTokenView, TokenBody
+from refundwatch.api.models_tokens import NewTokenView, TokenBody
 
 if TYPE_CHECKING:
     from refundwatch.api.words import RoleName

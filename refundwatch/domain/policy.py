@@ -17,6 +17,8 @@ from refundwatch.errors import AmountInvalid, TextInvalid
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from refundwatch.domain.machine import MachineGrant
+
 
 class Role(StrEnum):
     """What a principal was made for; one may hold several."""
@@ -117,12 +119,15 @@ _PRINCIPAL: Final = re.compile(
 class Principal:
     """Somebody or something that acts: `person:…`, `machine:…` or `system`.
 
+    `machine` holds the scopes and limits of the token that a machine showed.
+
     Raises:
         TextInvalid: the id has another form.
     """
 
     id: str
     roles: frozenset[Role] = frozenset()
+    machine: MachineGrant | None = None
 
     def __post_init__(self) -> None:
         """Refuse an id that could name nobody or two."""
@@ -135,7 +140,10 @@ class Principal:
 
     @property
     def permissions(self) -> frozenset[Permission]:
-        """Give what the roles grant and the kind of principal does not forbid."""
+        """Give what roles or scopes grant and the kind of principal does not forbid."""
+        scoped = self.machine.permissions if self.machine is not None else None
+        if scoped is not None:
+            return scoped - PEOPLE_ONLY
         granted = frozenset[Permission]().union(
             *(PERMISSIONS[role] for role in self.roles)
         )
@@ -204,7 +212,8 @@ def may(principal: Principal, permission: Permission) -> Denial | None:
         return None
     if permission in PEOPLE_ONLY and not principal.is_person:
         return Denial("people_only", f"Only a person may do {permission}.")
-    return Denial("role_missing", f"None of your roles allows {permission}.")
+    held = "roles" if principal.roles or principal.machine is None else "scopes"
+    return Denial("role_missing", f"None of your {held} allows {permission}.")
 
 
 def may_grant(principal: Principal, to: str, roles: frozenset[Role]) -> Denial | None:

@@ -71,6 +71,7 @@ RESTLESS = frozenset(
         "tally",
         "data_key",
         "audit_entry",
+        "token_use",
     }
 )
 

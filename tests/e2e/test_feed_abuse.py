@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 
 from refundwatch.api import models as m
+from refundwatch.api import models_tokens as mt
 from refundwatch.api.client import ApiClient
 from tests.alone import Alone, alone, hire
 from tests.staging import free_of_errors
@@ -257,7 +258,7 @@ async def _end_a_token(system: Alone, faults: FaultTable) -> None:
         ]
         await asyncio.sleep(0.5)
         begin = time.monotonic()
-        await admin.call("tokens.revoke", m.TokenView, parts={"token": made.token.id})
+        await admin.call("tokens.revoke", mt.TokenView, parts={"token": made.token.id})
         codes = await asyncio.gather(*(line.end(5) for line in lines))
         assert set(codes) == {1008}
         assert time.monotonic() - begin < 3

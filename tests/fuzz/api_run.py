@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from refundwatch.api import models as m
+from refundwatch.api import models_tokens as mt
 from refundwatch.api.client import ApiClient
 from refundwatch.demo import processes
 from refundwatch.demo.balance import OPEN, PAID
@@ -122,9 +123,9 @@ async def target(path: Path) -> AsyncIterator[Target]:
 
 async def made(
     client: ApiClient, principal: str, roles: list[m.RoleName]
-) -> m.NewTokenView:
-    body = m.TokenBody(principal=principal, roles=roles, expires_in_days=1)
-    return await client.call("tokens.create", m.NewTokenView, body=body)
+) -> mt.NewTokenView:
+    body = mt.TokenBody(principal=principal, roles=roles, expires_in_days=1)
+    return await client.call("tokens.create", mt.NewTokenView, body=body)
 
 
 async def take(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic
 
+from refundwatch.domain.machine import MachineGrant
 from refundwatch.store.contract.base import R_co
 
 if TYPE_CHECKING:
@@ -246,6 +247,9 @@ class TokenRow:
     created_by: str
     expires_at: datetime | None
     revoked_at: datetime | None
+    grant: MachineGrant = field(default_factory=MachineGrant)
+    replaces: str | None = None
+    last_used_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
+from refundwatch.domain.machine import MachineGrant
 from refundwatch.store.contract.base import Command
 from refundwatch.store.contract.rows import AlarmRow, TokenRow
 
@@ -99,7 +100,11 @@ class ListenForWebhooks(Command[tuple[str, ...]]):
 
 @dataclass(frozen=True, slots=True)
 class CreateToken(Command[TokenRow]):
-    """Store a token's hash; `first_admin` is refused when any admin token exists."""
+    """Store a token's hash; `first_admin` is refused when any admin token exists.
+
+    Raises DecisionDenied or TextInvalid where principal, roles, grant and lifetime do
+    not go together.
+    """
 
     at: datetime
     actor: str
@@ -109,6 +114,32 @@ class CreateToken(Command[TokenRow]):
     roles: frozenset[Role] = frozenset()
     expires_at: datetime | None = None
     first_admin: bool = False
+    grant: MachineGrant = field(default_factory=MachineGrant)
+
+
+@dataclass(frozen=True, slots=True)
+class RotateToken(Command[TokenRow]):
+    """Put a new token in an old one's place, with its principal, roles and grant.
+
+    The old one ends at `old_until`, or earlier where it would anyway. Raises
+    TokenUnknown, or TokenConflict where the old one counts no more.
+    """
+
+    at: datetime
+    actor: str
+    old_id: str
+    token_id: str
+    secret_sha256: bytes = field(repr=False)
+    expires_at: datetime
+    old_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NoteTokenUse(Command[None]):
+    """Remember that a token was shown; no audited change, and only coarsely true."""
+
+    at: datetime
+    token_id: str
 
 
 @dataclass(frozen=True, slots=True)

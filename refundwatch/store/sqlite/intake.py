@@ -34,7 +34,7 @@ from refundwatch.store.rows import (
     refund_from_row,
 )
 from refundwatch.store.sql import named_queries
-from refundwatch.store.sqlite import applying, rollups
+from refundwatch.store.sqlite import applying, machines, rollups
 from refundwatch.store.sqlite.bulk import put_all
 from refundwatch.store.sqlite.denial import denied
 from refundwatch.store.sqlite.registry import unit
@@ -92,6 +92,7 @@ def _create(
         raise TextInvalid("A request has an id and a reason code.", field="request_id")
     at, policy = command.at, command.policy
     payment = _find_payment(tx, new)
+    machines.check_reach(tx, command.principal, payment.account, new.currency)
     refund = plan_refund(_request(new), payment, _rules(tx, policy), at)
     if new.invoice is not None and not tx.one(
         _SQL["has_invoice"], (payment.id, new.invoice)
@@ -103,6 +104,7 @@ def _create(
     if not applying.reserve(tx, payment.id, refund.amount_minor):
         check_amount(tx.load_balance(payment.id), new.amount_minor, new.currency)
         raise InvariantBroken(f"{payment.id} gave no reservation for no reason.")
+    machines.spend(tx, command.principal, refund.currency, refund.amount_minor, at)
     _store(tx, refund, new, command.principal.id, fingerprint, policy=policy)
     return CreatedRefund(refund, created=True)
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from refundwatch.api import models as m
+from refundwatch.api import models_tokens as mt
 
 REFUND = {
     "request_id": "r-1",
@@ -86,7 +87,7 @@ def test_time_with_an_offset_is_that_moment(value: object) -> None:
 )
 def test_token_is_for_a_person_or_a_machine(value: str) -> None:
     with pytest.raises(ValidationError):
-        m.TokenBody.model_validate({"principal": value, "roles": ["viewer"]})
+        mt.TokenBody.model_validate({"principal": value, "roles": ["viewer"]})
 
 
 @pytest.mark.parametrize("value", ["r 1", "", "x" * 129, "é", "a\n", "a\u2028"])
@@ -96,7 +97,7 @@ def test_request_id_is_printable_ascii(value: str) -> None:
 
 
 def test_secret_of_a_new_token_has_no_repr() -> None:
-    view = m.NewTokenView.model_validate(
+    view = mt.NewTokenView.model_validate(
         {
             "token": {
                 "id": "abc",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from refundwatch.api import models as m
+from refundwatch.api import models_tokens as mt
 from refundwatch.commands.output import Column, printable, table_lines
 from refundwatch.commands.refund_text import LIST_COLUMNS, list_row
 from refundwatch.commands.windows import duration, window_seconds
@@ -101,7 +102,7 @@ ALARM = m.AlarmView(
     acknowledged_by="person:ann",
     closed_at=None,
 )
-TOKEN = m.TokenView(
+TOKEN = mt.TokenView(
     id="tok1",
     principal="person:ann",
     roles=["approver"],
@@ -184,7 +185,7 @@ READS: list[tuple[tuple[str, ...], str, BaseModel, str]] = [
         ": closed, seen by person:ann",
     ),
     (("metrics",), "metrics", METRICS, "75.00%"),
-    (("tokens", "list"), "tokens.list", m.TokensView(items=[TOKEN]), "person:ann"),
+    (("tokens", "list"), "tokens.list", mt.TokensView(items=[TOKEN]), "person:ann"),
     (("tokens", "revoke", "tok1"), "tokens.revoke", TOKEN, "revoked"),
 ]
 

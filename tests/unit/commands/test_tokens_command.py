@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from refundwatch.api import models as m
+from refundwatch.api import models_tokens as mt
 from tests.unit.commands.hub import problem
 from tests.unit.commands.views import AT
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from tests.unit.commands.hub import FakeHub
 
 SECRET = "rw1.invented.secret"
-VIEW = m.NewTokenView(
-    token=m.TokenView(
+VIEW = mt.NewTokenView(
+    token=mt.TokenView(
         id="tok1",
         principal="person:ann",
         roles=["approver", "viewer"],
@@ -48,7 +49,80 @@ def test_secret_alone_is_on_stdout_once(
         "principal": "person:ann",
         "roles": ["approver", "viewer"],
         "expires_in_days": 30,
+        "grant": None,
     }
+
+
+def test_limits_are_sent_as_they_were_typed(
+    run: Callable[..., Ran], hub: FakeHub, made: None
+) -> None:
+    ran = run(
+        *("tokens", "create", "machine:erp", "--scope", "refund:initiate"),
+        *("--scope", "refund:read", "--gateway", "stripe", "--currency", "EUR"),
+        *("--currency", "JPY", "--ceiling", "EUR=5000.00", "--ceiling", "JPY=70000"),
+        *("--from", "10.0.0.0/8", "--expires", "30d"),
+    )
+    assert ran.code == 0
+    assert hub.calls[0].body == {
+        "principal": "machine:erp",
+        "roles": [],
+        "expires_in_days": 30,
+        "grant": {
+            "scopes": ["refund:initiate", "refund:read"],
+            "gateways": ["stripe"],
+            "currencies": ["EUR", "JPY"],
+            "ceilings": [
+                {"currency": "EUR", "amount_minor": 500_000},
+                {"currency": "JPY", "amount_minor": 70_000},
+            ],
+            "networks": ["10.0.0.0/8"],
+            "certificate_sha256": None,
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--ceiling", "EUR=5000.001"),
+        ("--ceiling", "JPY=5.5"),
+        ("--ceiling", "EUR=0"),
+        ("--ceiling", "5000"),
+        ("--expires", "soon"),
+        ("--certificate", "nowhere.pem"),
+        ("--from", "everywhere"),
+    ],
+)
+def test_limit_that_cannot_be_read_makes_no_token(
+    run: Callable[..., Ran], hub: FakeHub, made: None, flags: tuple[str, str]
+) -> None:
+    ran = run("tokens", "create", "machine:erp", "--scope", "refund:initiate", *flags)
+    assert (ran.code, hub.calls) == (2, [])
+
+
+def test_rotation_hands_the_new_secret_over(
+    run: Callable[..., Ran], hub: FakeHub
+) -> None:
+    hub.answer("tokens.rotate", (201, VIEW))
+    ran = run("tokens", "rotate", "tok0", "--overlap-hours", "2")
+    assert (ran.code, ran.out) == (0, SECRET + "\n")
+    assert hub.calls[0].body == {"expires_in_days": 90, "overlap_hours": 2}
+
+
+def test_limits_are_shown_in_words(run: Callable[..., Ran], hub: FakeHub) -> None:
+    grant = mt.GrantView(
+        scopes=["refund:initiate"],
+        gateways=[],
+        currencies=["JPY"],
+        ceilings=[m.AmountView(minor=70_000, currency="JPY", exponent=0)],
+        networks=["10.0.0.0/8"],
+        certificate_sha256=None,
+    )
+    hub.answer("tokens.show", VIEW.token.model_copy(update={"grant": grant}))
+    out = run("tokens", "show", "tok1").out
+    assert "JPY 70000" in out
+    assert "10.0.0.0/8" in out
+    assert "gateways    all" in out
 
 
 def test_json_is_the_new_token(run: Callable[..., Ran], made: None) -> None:

@@ -1,5 +1,6 @@
 -- name: one
-SELECT * FROM token WHERE token_id = ?
+SELECT token.*, token_use.used_at FROM token
+LEFT JOIN token_use USING (token_id) WHERE token_id = ?
 
 -- name: live_roles
 SELECT roles FROM token
@@ -7,11 +8,20 @@ WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)
 
 -- name: add
 INSERT INTO token (
-    token_id, secret_sha256, principal, roles, created_at, created_by, expires_at
-) VALUES (?, ?, ?, ?, ?, ?, ?)
+    token_id, secret_sha256, principal, roles, created_at, created_by, expires_at,
+    scopes_and_limits, replaces
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: revoke
 UPDATE token SET revoked_at = ? WHERE token_id = ? AND revoked_at IS NULL
 
+-- name: shorten
+UPDATE token SET expires_at = ? WHERE token_id = ?
+
+-- name: used
+INSERT INTO token_use (token_id, used_at) VALUES (?, ?)
+ON CONFLICT (token_id) DO UPDATE SET used_at = max(used_at, excluded.used_at)
+
 -- name: list
-SELECT * FROM token ORDER BY created_at, token_id
+SELECT token.*, token_use.used_at FROM token
+LEFT JOIN token_use USING (token_id) ORDER BY created_at, token_id
