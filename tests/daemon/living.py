@@ -63,6 +63,7 @@ PEOPLE: Mapping[str, tuple[str, frozenset[Role]]] = {
 RESTLESS = frozenset(
     {
         "gateway_call",
+        "circuit",
         "connection",
         "outage",
         "alarm",
