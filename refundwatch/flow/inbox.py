@@ -92,12 +92,24 @@ _UNMATCHED_ALARM_TRIES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
+class _Read:
+    """What the gateway is asked before an item counts, and over which connection."""
+
+    path: ConnectionPath
+    ask: Callable[[], Operation[LookupResult]]
+
+
+@dataclass(frozen=True, slots=True)
 class _Letter:
-    """An item that matches a refund, with its own word if it says one."""
+    """An item that matches a refund, with its own word if it says one.
+
+    `read` is None where nothing has to be asked, or nobody can be.
+    """
 
     job: InboxJob
     refund: Refund
     own: GatewayWord | None
+    read: _Read | None
 
     def is_ahead_of(self, word: Word) -> bool:
         """Tell whether the item says more than a read that says `word`."""
@@ -152,11 +164,13 @@ class Inbox(Room[int]):
         if refund is None:
             self.jobs.start(job.delivery_id, self._unmatched_or_other(job))
             return True
-        path = self.at.lanes.of_refund(refund)
-        leave = self._share.enter(path) if path is not None else _nothing
-        if leave is None or refund.id in self._refunds:
-            if leave is not None:
-                leave()
+        if refund.id in self._refunds:
+            return False
+        letter = self._letter(job, refund)
+        # What needs no answer waits for nobody's place.
+        read = letter.read
+        leave = self._share.enter(read.path) if read is not None else _nothing
+        if leave is None:
             return False
         self._refunds.add(refund.id)
 
@@ -164,7 +178,7 @@ class Inbox(Room[int]):
             self._refunds.discard(refund.id)
             give_back()
 
-        self.jobs.start(job.delivery_id, self._matched(job, refund, path), done)
+        self.jobs.start(job.delivery_id, self._matched(letter), done)
         return True
 
     # --- what is not a word about a refund of ours ---------------------------------
@@ -268,9 +282,19 @@ class Inbox(Room[int]):
 
     # --- a word about a refund of ours ---------------------------------------------
 
-    async def _matched(
-        self, job: InboxJob, refund: Refund, path: ConnectionPath | None
-    ) -> None:
+    def _letter(self, job: InboxJob, refund: Refund) -> _Letter:
+        """Say what an item says of a refund, and what must be read before it counts."""
+        path = self.at.lanes.of_refund(refund)
+        own = self._own_word(job.item, refund, path)
+        ask = self._question(job.item, refund, path)
+        read = None
+        if path is not None and ask is not None:
+            known = self._says_nothing_new(own, refund)
+            read = None if known else _Read(path, ask)
+        return _Letter(job, refund, own, read)
+
+    async def _matched(self, letter: _Letter) -> None:
+        job, read = letter.job, letter.read
         if job.item.kind != EventKind.REFUND:
             await self._other(job)
             return
@@ -278,21 +302,18 @@ class Inbox(Room[int]):
             await self.at.store.execute(
                 CloseAlarm(self.at.clock.now(), "delivery_unmatched", _subject(job))
             )
-        letter = _Letter(job, refund, self._own_word(job.item, refund, path))
-        ask = self._question(letter, path)
-        nobody = path is None or ask is None
-        proven = is_proven(job.item, path)
-        if (nobody and proven) or self._says_nothing_new(letter):
+        if read is not None:
+            async with self.at.lanes.lane(read.path):
+                ran = await self.at.exchanges.ask(read.path, read.ask)
+            self.at.lanes.obey(read.path, ran.calls)
+            await self.at.exchanges.note(ran.calls[:-1])
+            await self._apply_read(letter, ran)
+            return
+        proven = is_proven(job.item, self.at.lanes.of_refund(letter.refund))
+        if proven or self._says_nothing_new(letter.own, letter.refund):
             await self._apply_own(letter)
-            return
-        if path is None or ask is None:
+        else:
             await self._unread(letter, "nobody_to_ask", None)
-            return
-        async with self.at.lanes.lane(path):
-            ran = await self.at.exchanges.ask(path, ask)
-        self.at.lanes.obey(path, ran.calls)
-        await self.at.exchanges.note(ran.calls[:-1])
-        await self._apply_read(letter, ran)
 
     def _own_word(
         self, item: DeliveryItem, refund: Refund, path: ConnectionPath | None
@@ -306,19 +327,15 @@ class Inbox(Room[int]):
         return GatewayWord(item.word, _named(item, item.evidence, refund), due_at)
 
     def _question(
-        self, letter: _Letter, path: ConnectionPath | None
+        self, item: DeliveryItem, refund: Refund, path: ConnectionPath | None
     ) -> Callable[[], Operation[LookupResult]] | None:
         """Give the read that a hint asks for; None where the word stands by itself."""
-        item = letter.job.item
-        if path is None or not item.hint:
+        if path is None or not item.hint or item.kind != EventKind.REFUND:
             return None
         theirs = item.evidence.gateway_reference if item.evidence is not None else None
-        return question(
-            letter.refund, path, by_our_reference=False, gateway_reference=theirs
-        )
+        return question(refund, path, by_our_reference=False, gateway_reference=theirs)
 
-    def _says_nothing_new(self, letter: _Letter) -> bool:
-        own, refund = letter.own, letter.refund
+    def _says_nothing_new(self, own: GatewayWord | None, refund: Refund) -> bool:
         if own is None or refund.state not in _SAYS[own.word]:
             return False
         would = apply(refund, own, self.at.clock.now())

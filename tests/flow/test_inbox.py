@@ -539,6 +539,23 @@ def test_deliveries_of_a_slow_gateway_do_not_delay_those_of_another() -> None:
     )
 
 
+def test_what_needs_no_answer_waits_for_nobodys_place() -> None:
+    async def main(world: World) -> None:
+        for number in range(20):
+            await world.a_refund(f"r-{number}", payment=f"pi_{number}")
+        await world.house.dispatcher.drain()
+        receive = world.house.receptionist.receive
+        for made in world.bank.executed:
+            raw = world.bank.webhook(made, f"e{made.id}", status="succeeded", hint=True)
+            assert (await receive("toy-eu", raw)).status == 200
+
+        assert await world.house.inbox.step() == 20
+        await world.house.inbox.drain()
+        assert "read_refund" not in world.bank.asked
+
+    in_world(main, paths=(a_path(concurrency=2),))
+
+
 def test_amount_that_a_read_leaves_out_is_taken_from_the_signed_event() -> None:
     class Sparing(Toy):
         """Its look-ups say where a refund stands, and not of how much."""

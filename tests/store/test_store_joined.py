@@ -7,11 +7,26 @@ import pytest
 
 from refundwatch.domain import events as ev
 from refundwatch.domain.refund import Word
-from refundwatch.store.contract import ApplyEvent, Claimed, ClaimLost, ClaimRefund
+from refundwatch.store.contract import (
+    ApplyDelivery,
+    ApplyEvent,
+    Claimed,
+    ClaimLost,
+    ClaimRefund,
+)
 from refundwatch.store.sqlite.writer import Done, Failed
 from tests.making import FREE, after, make_payment, open_house
 from tests.store.looking import broken_sums, dump, entries, rows, value, verified
-from tests.store.sending import MAIN, REQUEST, call, heard, queued
+from tests.store.sending import (
+    MAIN,
+    REQUEST,
+    call,
+    deliver,
+    heard,
+    item,
+    queued,
+    sending,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,6 +110,56 @@ async def test_what_is_sent_together_is_stored_as_if_it_were_sent_singly(
         assert broken_sums(store) == []
         assert counted(store) == standing(store)
         left.append((dump(store), entries(store), claimed, applied))
+        await store.close()
+    for one, other in zip(*left, strict=True):
+        assert one == other
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 30])
+async def test_what_is_delivered_together_is_applied_as_if_it_came_singly(
+    tmp_path: Path, count: int
+) -> None:
+    paths = (tmp_path / "together.db", tmp_path / "singly.db")
+    first = await open_house(paths[0])
+    given = []
+    for number in range(count):
+        refund, theirs = await sending(first), f"re_{number}"
+        said = (Word.PENDING, Word.SUCCEEDED, Word.SUCCEEDED)
+        items = [
+            item(f"e{number}_{it}", word, gateway_reference=theirs)
+            for it, word in enumerate(said)
+        ]
+        jobs = await deliver(first, *items)
+        given += [
+            ApplyDelivery(
+                after(90),
+                job.delivery_id,
+                refund.id,
+                heard(word, gateway_reference=theirs),
+            )
+            for job, word in zip(jobs[-3:], said, strict=True)
+        ]
+    # What was applied already is passed over.
+    given.append(given[-1])
+    await first.close()
+    shutil.copy(*paths)
+    left = []
+    for path in paths:
+        store = await open_house(path)
+        run = store._writer.run
+        if path is paths[0]:
+            done = run(given).outcomes
+        else:
+            done = [run([it]).outcomes[0] for it in given]
+        assert all(isinstance(it, Done) for it in done)
+        assert done[-1] == Done(None)
+        assert standing(store) == {"succeeded": count}
+        assert verified(store)
+        assert broken_sums(store) == []
+        # A state that was passed through within one commit has no row of its own.
+        kept = dump(store)
+        kept["state_count"] = [it for it in kept["state_count"] if it[-1]]
+        left.append((kept, entries(store), done))
         await store.close()
     for one, other in zip(*left, strict=True):
         assert one == other

@@ -34,10 +34,12 @@ from refundwatch.store.sqlite.outside import (
     end_external_refund,
     freeze_and_hold,
 )
-from refundwatch.store.sqlite.registry import Reading, question, unit
+from refundwatch.store.sqlite.registry import Reading, joined_unit, question, unit
 from refundwatch.store.sqlite.sound import sound, sound_call
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from refundwatch.domain.canonical import JsonValue
     from refundwatch.domain.refund import Refund
     from refundwatch.domain.transition import Applied
@@ -57,7 +59,14 @@ _CAME_BACK: Final = frozenset({Word.FAILED, Word.REVERSED})
 # --- applying ---------------------------------------------------------------------
 
 
-@unit(ApplyDelivery)
+@joined_unit(ApplyDelivery)
+def _apply_all(
+    tx: Transaction, commands: Sequence[ApplyDelivery]
+) -> list[Applied | None]:
+    with tx.gathering():
+        return [_apply(tx, command) for command in commands]
+
+
 def _apply(tx: Transaction, command: ApplyDelivery) -> Applied | None:
     row = _waiting(tx, command.delivery_id)
     if row is None:
