@@ -347,6 +347,41 @@ class ApiProblem(RefundwatchError):
         self.exit_code = 4 if denied else _EXIT_CODES.get(http_status, 1)
 
 
+class SignerUnavailable(RefundwatchError):
+    """What should sign is not there: no agent, or no program of that name."""
+
+    code = "signing.unavailable"
+    exit_code = 78
+
+
+class KeyNotHeld(RefundwatchError):
+    """The key that should sign is not held there, or it is not clear which it is."""
+
+    code = "signing.key_not_held"
+    exit_code = 78
+
+
+class SigningRefused(RefundwatchError):
+    """Who should sign did not, or gave something else than a signature."""
+
+    code = "signing.refused"
+    exit_code = 4
+
+
+class ContentDiffers(RefundwatchError):
+    """What the daemon would have signed is not what it showed; nothing was signed."""
+
+    code = "signing.content_differs"
+    exit_code = 4
+
+
+class LogRewritten(RefundwatchError):
+    """The audit log does not continue the one that this client saw before."""
+
+    code = "audit.log_rewritten"
+    exit_code = 4
+
+
 _EXIT_CODES = {401: 77, 403: 77, 409: 4, 422: 4, 429: 3, 503: 3}
 
 

@@ -3,7 +3,11 @@
 Invariant: nothing here opens a secret except `resolve_secret`.
 """
 
-from refundwatch.config.client import ClientConfig, load_client_config
+from refundwatch.config.client import (
+    ClientConfig,
+    SigningConfig,
+    load_client_config,
+)
 from refundwatch.config.loading import config_digest, load_config
 from refundwatch.config.model import (
     AccountConfig,
@@ -47,6 +51,7 @@ __all__ = [
     "Secret",
     "SecretReference",
     "Setting",
+    "SigningConfig",
     "StoreConfig",
     "VaultConfig",
     "WebhooksConfig",

@@ -23,6 +23,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DEFAULT_SERVER: Final = "unix:/run/refundwatch/refundwatch.sock"
+SIGNING_WAYS: Final = ("agent", "keygen", "paste")
+
+
+@dataclass(frozen=True, slots=True)
+class SigningConfig:
+    """How its owner signs: the way, and the key's fingerprint or `.pub` path.
+
+    Without a key the only one that an agent holds signs.
+    """
+
+    way: str = "agent"
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +47,7 @@ class ClientConfig:
     server: str
     token: Secret | None
     source: str
+    signing: SigningConfig = SigningConfig()
 
 
 def load_client_config(
@@ -46,7 +59,7 @@ def load_client_config(
 
     `server` and `token_file` come from flags. Of the environment, `REFUNDWATCH_URL`
     and either `REFUNDWATCH_TOKEN` or `REFUNDWATCH_TOKEN_FILE` are read; of the user's
-    `client.toml`, `server` and `token`.
+    `client.toml`, `server`, `token` and the table `signing`.
 
     Raises:
         ConfigError: a file, a variable or an address cannot be used.
@@ -55,12 +68,22 @@ def load_client_config(
     env = os.environ if environment is None else environment
     check_environment(env)
     path = user_folder(env) / "client.toml"
-    from_file, file_token = _read(path)
-    chosen = server or env.get("REFUNDWATCH_URL") or from_file or DEFAULT_SERVER
+    file = _read(path)
+    chosen = server or env.get("REFUNDWATCH_URL") or file.server or DEFAULT_SERVER
     problem = _server_problem(chosen)
     if problem is not None:
         raise ConfigError(f"The server {chosen!a} {problem}.", field="server")
-    return ClientConfig(chosen, _token(token_file, env, file_token), str(path))
+    token = _token(token_file, env, file.token)
+    return ClientConfig(chosen, token, str(path), file.signing)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """What the user's file says."""
+
+    server: str | None = None
+    token: SecretReference | None = None
+    signing: SigningConfig = SigningConfig()
 
 
 def _server_problem(server: str) -> str | None:
@@ -100,12 +123,12 @@ def _token(
     return None if from_file is None else resolve_secret(from_file, env)
 
 
-def _read(path: Path) -> tuple[str | None, SecretReference | None]:
+def _read(path: Path) -> _File:
     try:
         text = path.read_text("utf-8")
         content = tomllib.loads(text)
     except FileNotFoundError:
-        return None, None
+        return _File()
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -114,5 +137,13 @@ def _read(path: Path) -> tuple[str | None, SecretReference | None]:
     server = table.optional_text("server")
     token = table.secret("token") if "token" in content else None
     table.seen.add("token")
+    signing = _signing(table.table("signing", optional=True))
     table.finish()
-    return server, token
+    return _File(server, token, signing)
+
+
+def _signing(table: Table) -> SigningConfig:
+    way = table.one_of("way", SIGNING_WAYS, SIGNING_WAYS[0])
+    found = SigningConfig(way, table.optional_text("key"))
+    table.finish()
+    return found

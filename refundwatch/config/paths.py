@@ -51,6 +51,14 @@ def user_folder(environment: Mapping[str, str] | None = None) -> Path:
     return base / "refundwatch"
 
 
+def state_folder(environment: Mapping[str, str] | None = None) -> Path:
+    """Return the user's own folder for what a client remembers."""
+    env = os.environ if environment is None else environment
+    home = env.get("XDG_STATE_HOME")
+    own = _home(env) / ".local" / "state"
+    return (Path(home) if home and home.startswith("/") else own) / "refundwatch"
+
+
 def service_folder(variable: str, environment: Mapping[str, str]) -> Path | None:
     """Return the first folder that the service manager names in `variable`."""
     first = environment.get(variable, "").partition(":")[0]

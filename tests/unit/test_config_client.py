@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from refundwatch.config import load_client_config
-from refundwatch.config.client import DEFAULT_SERVER
+from refundwatch.config.client import DEFAULT_SERVER, SigningConfig
 from refundwatch.errors import ConfigError, RefundwatchError, SecretUnavailable
 
 if TYPE_CHECKING:
@@ -147,3 +147,26 @@ def test_broken_file_is_refused_by_name_and_key(
 def test_token_has_no_repr(home: Path) -> None:
     env = environment(home, REFUNDWATCH_TOKEN="secret-4242")
     assert "4242" not in repr(load_client_config(environment=env))
+
+
+def test_way_to_sign_and_key_come_from_the_file(home: Path) -> None:
+    assert load_client_config(environment=environment(home)).signing == SigningConfig()
+    write(home, '[signing]\nway = "keygen"\nkey = "~/.ssh/id_ed25519.pub"\n')
+    found = load_client_config(environment=environment(home)).signing
+    assert found == SigningConfig("keygen", "~/.ssh/id_ed25519.pub")
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('[signing]\nway = "email"\n', "way"),
+        ("[signing]\nkey = 5\n", "key"),
+        ('[signing]\nkeys = "x"\n', "keys"),
+    ],
+)
+def test_way_to_sign_that_cannot_be_meant_is_named(
+    home: Path, text: str, named: str
+) -> None:
+    write(home, text)
+    with pytest.raises(ConfigError, match=rf"client\.toml.*{named}"):
+        load_client_config(environment=environment(home))

@@ -13,7 +13,7 @@ from refundwatch.security.sshsig.armored import (
     parse_armored,
     signed_bytes,
 )
-from refundwatch.security.sshsig.keys import PublicKey, parse_public_key
+from refundwatch.security.sshsig.keys import PublicKey, parse_public_key, read_blob
 from refundwatch.security.sshsig.namespaces import Purpose, namespace
 from refundwatch.security.sshsig.signing import public_key_of, sign
 from refundwatch.security.sshsig.verifying import (
@@ -35,6 +35,7 @@ __all__ = [
     "parse_armored",
     "parse_public_key",
     "public_key_of",
+    "read_blob",
     "refusal_of",
     "sign",
     "signed_bytes",

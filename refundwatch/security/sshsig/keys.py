@@ -95,12 +95,29 @@ def parse_public_key(text: str) -> PublicKey:
         blob = strict_base64(match["blob"].encode("ascii"))
     except WireBroken as broken:
         raise PublicKeyInvalid("The key's base64 is broken.") from broken
-    key = PublicKey(match["type"], blob)
+    return _sound(PublicKey(match["type"], blob))
+
+
+def read_blob(blob: bytes) -> PublicKey:
+    """Read a key as it stands in a signature or in an agent's list.
+
+    Raises:
+        PublicKeyInvalid: it is no public key, or one of a kind that cannot sign here.
+    """
+    try:
+        name = Fields(blob).string().decode("ascii")
+    except (WireBroken, UnicodeDecodeError) as error:
+        raise PublicKeyInvalid("The key names no type.") from error
+    return _sound(PublicKey(name, blob))
+
+
+def _sound(key: PublicKey) -> PublicKey:
     try:
         open_key(key)
     except WireBroken as broken:
         sentence = _SENTENCES.get(broken.reason_code, "is damaged")
-        raise PublicKeyInvalid(f"The {key.type} key {sentence}.") from broken
+        name = ascii(key.type)[1:-1][:64]
+        raise PublicKeyInvalid(f"The {name} key {sentence}.") from broken
     return key
 
 
