@@ -18,23 +18,26 @@ if TYPE_CHECKING:
 
     from refundwatch.api.signing.choosing import Wanted
     from refundwatch.api.signing.contract import Signer
-    from refundwatch.config import SigningConfig
 
 
 async def open_signer(
-    config: SigningConfig,
+    way: str,
+    key: str | None,
     environment: Mapping[str, str],
     ask: Callable[[bytes, str], Awaitable[str]],
 ) -> Signer:
-    """Find the key and who signs with it; `ask` shows what is to be pasted.
+    """Find the key and who signs with it, by `agent`, `keygen` or `paste`.
+
+    `key` is a fingerprint or the path of a `.pub`; without one an agent's only key
+    signs. `ask` shows what is to be signed elsewhere, and gives what came back.
 
     Raises:
         ConfigError: the key's file cannot be used, or the way needs a key's name.
         SignerUnavailable: there is no agent.
         KeyNotHeld: the key is not there, or not clear.
     """
-    wanted = None if config.key is None else read_wanted(config.key)
-    match config.way:
+    wanted = None if key is None else read_wanted(key)
+    match way:
         case "agent":
             agent = Agent(agent_socket(environment))
             return AgentSigner(agent, choose_key(await agent.keys(), wanted).key)
@@ -46,7 +49,7 @@ async def open_signer(
                 return PasteSigner(named.fingerprint, ask)
             path = str(named.path).removesuffix(".pub")
             return PasteSigner(named.fingerprint, ask, path)
-        case way:
+        case _:
             raise ConfigError(f"There is no way to sign called {way!a}.", "way")
 
 

@@ -21,7 +21,6 @@ from refundwatch.api.signing import (
     paste_command,
     read_wanted,
 )
-from refundwatch.config import SigningConfig
 from refundwatch.errors import (
     ConfigError,
     KeyNotHeld,
@@ -366,11 +365,9 @@ async def test_settings_choose_the_way_and_the_key(
 ) -> None:
     env = {"SSH_AUTH_SOCK": socket}
     for way in ("agent", "keygen", "paste"):
-        config = SigningConfig(way, f"{keys[1]}.pub")
-        signer = await open_signer(config, env, never)
+        signer = await open_signer(way, f"{keys[1]}.pub", env, never)
         assert signer.fingerprint == public(keys[1]).fingerprint
-    by_name = SigningConfig("agent", public(keys[2]).fingerprint)
-    signer = await open_signer(by_name, env, never)
+    signer = await open_signer("agent", public(keys[2]).fingerprint, env, never)
     assert holds(await signer.sign(MESSAGE, DECISION), public(keys[2]))
 
 
@@ -379,13 +376,13 @@ async def test_settings_without_a_key_are_enough_for_an_agent_with_one(
 ) -> None:
     with running_agent() as path:
         load_key(path, keys[0])
-        signer = await open_signer(SigningConfig(), {"SSH_AUTH_SOCK": path}, never)
+        signer = await open_signer("agent", None, {"SSH_AUTH_SOCK": path}, never)
         assert signer.fingerprint == public(keys[0]).fingerprint
     for way in ("keygen", "paste"):
         with pytest.raises(ConfigError, match="Name the key"):
-            await open_signer(SigningConfig(way), {}, never)
+            await open_signer(way, None, {}, never)
     with pytest.raises(ConfigError, match="no way to sign"):
-        await open_signer(SigningConfig("fax"), {}, never)
+        await open_signer("fax", None, {}, never)
 
 
 async def test_paste_shows_the_command_with_the_path_of_the_key(
@@ -395,6 +392,5 @@ async def test_paste_shows_the_command_with_the_path_of_the_key(
         assert str(keys[0]) in command
         return in_a_shell(command)
 
-    config = SigningConfig("paste", f"{keys[0]}.pub")
-    signer = await open_signer(config, {}, ask)
+    signer = await open_signer("paste", f"{keys[0]}.pub", {}, ask)
     assert holds(await signer.sign(MESSAGE, DECISION), public(keys[0]))
