@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from daemon.keys import KeyKeeper
     from refundwatch.flow.backfill import Backfiller
     from refundwatch.flow.cancel import Canceller
     from refundwatch.flow.intake import Intake
@@ -53,6 +54,7 @@ class Hub:
     canceller: Canceller
     backfiller: Backfiller
     lanes: Lanes
+    keys: KeyKeeper
     clock: Clock
     log: Log
     started_at: datetime

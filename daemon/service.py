@@ -91,7 +91,7 @@ class Service:
             self._hub.log.problem("recovery:unknown", refunds=len(left))
         await self._listen()
         rooms = (room.name for room in self._parts.house.rooms)
-        names = (*rooms, OUTLET, STORE_WATCH)
+        names = (*rooms, OUTLET, STORE_WATCH, self._hub.keys.name)
         await close_crash_alarms(self._hub, names)
         for room in self._parts.house.rooms:
             self._supervisor.keep(room.name, room.run)
@@ -99,6 +99,7 @@ class Service:
         self._stack.callback(self._hub.store.subscribe(outlet.wake))
         self._supervisor.keep(OUTLET, outlet.run)
         self._supervisor.keep(STORE_WATCH, self._parts.watch.run)
+        self._supervisor.keep(self._hub.keys.name, self._hub.keys.run)
         self._schedule()
         self._hub.ready = True
         self._hub.log.event("daemon:ready", pid=os.getpid(), **self.addresses)

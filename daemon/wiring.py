@@ -15,6 +15,7 @@ from daemon.blame import blaming
 from daemon.descriptors import LoopTroubles
 from daemon.directory import open_directory
 from daemon.hub import Hub
+from daemon.keys import KeyKeeper
 from daemon.refusals import StoreWatch
 from daemon.tls import server_context
 from daemon.transport import AiohttpTransport
@@ -35,7 +36,7 @@ from refundwatch.store.sqlite.store import open_sqlite_store
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator
     from datetime import datetime
 
     from daemon.directory import Directory
@@ -81,12 +82,21 @@ def prepare(config: Config) -> Prepared:
     """
     directory = open_directory(config)
     policy = policy_of(config)
-    with blaming(config, "vault.key"):
-        name = str(config.vault.key)
-        ring = parse_key_file(resolve_secret(config.vault.key).reveal_bytes(), name)
+    ring = read_ring(config)
     with blaming(config, "api.tls_certificate"):
         tls = server_context(config.api.tls_certificate, config.api.tls_key)
     return Prepared(directory, policy, ring, tls)
+
+
+def read_ring(config: Config) -> KeyRing:
+    """Read the key-encrypting keys from where the configuration says they are.
+
+    Raises:
+        ConfigError: they cannot be had; the message names file and key.
+    """
+    with blaming(config, "vault.key"):
+        name = str(config.vault.key)
+        return parse_key_file(resolve_secret(config.vault.key).reveal_bytes(), name)
 
 
 @asynccontextmanager
@@ -112,6 +122,7 @@ async def wired(config: Config, clock: Clock, log: Log) -> AsyncIterator[Wired]:
         store = await open_sqlite_store(config.store.path, on_failure=fail)
         stack.push_async_callback(store.close)
         vault = await _unlock(store, prepared.ring, clock.now())
+        keeper = KeyKeeper(store, vault, clock, lambda: read_ring(config))
         transport = AiohttpTransport()
         await transport.open()
         stack.push_async_callback(transport.close)
@@ -125,7 +136,7 @@ async def wired(config: Config, clock: Clock, log: Log) -> AsyncIterator[Wired]:
             log=log,
             probe_every_seconds=max(round(config.probe.interval_seconds), 1),
             more_jobs={
-                "vault:roll": Job(ROLL_KEYS_SECONDS, _rolling(store, vault)),
+                "vault:roll": Job(ROLL_KEYS_SECONDS, keeper.roll),
                 "webhooks:listen": listening(store, directory),
                 "calls:drop": dropping_calls(
                     store, config.retention.gateway_calls_days
@@ -143,6 +154,7 @@ async def wired(config: Config, clock: Clock, log: Log) -> AsyncIterator[Wired]:
             canceller=house.canceller,
             backfiller=house.backfiller,
             lanes=house.equipment.lanes,
+            keys=keeper,
             clock=clock,
             log=log,
             started_at=clock.now(),
@@ -254,23 +266,9 @@ async def _unlock(store: SqliteStore, ring: KeyRing, now: datetime) -> Vault:
         ),
         (KeyCheck(it.kek_id, it.sealed) for it in stored.checks),
     )
-    await _roll_keys(store, vault, now)
-    store.attach_sealer(vault, vault.usage)
-    return vault
-
-
-async def _roll_keys(store: SqliteStore, vault: Vault, now: datetime) -> None:
-    """Store what the vault needs next, and only then let it be used."""
     plan = vault.plan(now)
     if plan:
         await store.execute(c.SaveKeys(now, plan.rows, plan.checks))
         vault.adopt(plan)
-
-
-def _rolling(store: SqliteStore, vault: Vault) -> Callable[[datetime], Awaitable[None]]:
-    """Return the calendar's job that replaces a data key whose time has come."""
-
-    async def roll(now: datetime) -> None:
-        await _roll_keys(store, vault, now)
-
-    return roll
+    store.attach_sealer(vault, vault.usage)
+    return vault

@@ -39,6 +39,8 @@ FRONT_ENDS: Final[dict[str, tuple[str, str]]] = {
     "metrics": ("refundwatch.commands.metrics", "the three numbers"),
     "audit": ("refundwatch.commands.audit", "verify, tail"),
     "tokens": ("refundwatch.commands.tokens", "create, list, revoke"),
+    "keys": ("refundwatch.commands.keys", "status, rotate"),
+    "customers": ("refundwatch.commands.customers", "show, unmask, erase"),
     "config": ("refundwatch.commands.config", "check, show, path"),
 }
 _EXTRAS: Final = {

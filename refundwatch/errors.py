@@ -92,6 +92,14 @@ class PaymentUnknown(RefundwatchError):
     http_status = 404
 
 
+class CustomerBusy(RefundwatchError):
+    """A customer cannot be erased while refunds are under way."""
+
+    code = "customer.refunds_under_way"
+    http_status = 409
+    exit_code = 4
+
+
 class PaymentConflict(RefundwatchError):
     """A payment is known with other content."""
 
@@ -249,6 +257,21 @@ class KeyMismatch(RefundwatchError):
 
     code = "vault.key_mismatch"
     exit_code = 78
+
+
+class KeyFileRefused(RefundwatchError):
+    """The key file as it is now does not open what is sealed; the old one stays."""
+
+    code = "vault.key_file_refused"
+    http_status = 409
+    exit_code = 78
+
+
+class KeyRotationRunning(RefundwatchError):
+    """Values are being sealed under a new key already."""
+
+    code = "vault.rotation_running"
+    http_status = 409
 
 
 class SealBroken(RefundwatchError):

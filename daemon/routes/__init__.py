@@ -6,7 +6,16 @@ the store's transaction after it.
 
 from __future__ import annotations
 
-from daemon.routes import access, accounts, deliveries, payments, refunds, tokens
+from daemon.routes import (
+    access,
+    accounts,
+    customers,
+    deliveries,
+    keys,
+    payments,
+    refunds,
+    tokens,
+)
 from daemon.routes.call import Answer, Call, RouteHandler
 
 HANDLERS: dict[str, RouteHandler] = {
@@ -16,6 +25,8 @@ HANDLERS: dict[str, RouteHandler] = {
     **deliveries.HANDLERS,
     **access.HANDLERS,
     **tokens.HANDLERS,
+    **customers.HANDLERS,
+    **keys.HANDLERS,
 }
 
 __all__ = ["HANDLERS", "Answer", "Call", "RouteHandler"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from daemon import present
 from daemon.problems import RowRefused
 from daemon.routes.call import Answer, Call, RouteHandler
+from daemon.routes.customers import masked_customer
 from refundwatch.api import models as m
 from refundwatch.errors import InvoiceUnknown, PaymentUnknown
 from refundwatch.store import contract as c
@@ -40,7 +41,9 @@ async def create_many(call: Call) -> Answer:
 async def show(call: Call) -> Answer:
     """Show one payment."""
     row = await _payment(call, call.parts["payment"], call.text("account"))
-    return Answer(present.payment(row))
+    customer = await masked_customer(call, row.id)
+    shown = present.payment(row).model_copy(update={"customer": customer})
+    return Answer(shown)
 
 
 async def list_all(call: Call) -> Answer:

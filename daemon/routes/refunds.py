@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from daemon import present
 from daemon.machines import check_shown, narrowed
 from daemon.routes.call import Answer, Call, RouteHandler
+from daemon.routes.customers import masked_customer
 from refundwatch.api import models as m
 from refundwatch.domain.decision import Verdict
 from refundwatch.domain.events import Resolution
@@ -88,7 +89,10 @@ async def show(call: Call) -> Answer:
     if refund.state is RefundState.QUEUED:
         await call.hub.lanes.see_health(call.hub.store)
         way = call.hub.lanes.explain(refund.account).notes
-    return Answer(present.detail(row, call.principal, way))
+    shown = present.detail(row, call.principal, way)
+    customer = await masked_customer(call, refund.payment_id)
+    payment = shown.payment.model_copy(update={"customer": customer})
+    return Answer(shown.model_copy(update={"payment": payment}))
 
 
 async def look_up(call: Call) -> Answer:

@@ -186,8 +186,19 @@ class InvoiceShareView(View):
     amount: AmountView
 
 
+class CustomerView(View):
+    """A payment's customer: masked, but where somebody asked on the record."""
+
+    masked: bool
+    name: str | None = None
+    email: str | None = None
+    account: str | None = None
+    last_four: str | None = None
+    erased_at: datetime | None = None
+
+
 class PaymentView(View):
-    """A payment with what may still be refunded."""
+    """A payment with what may still be refunded; lists leave its customer out."""
 
     id: str
     account: str
@@ -204,6 +215,7 @@ class PaymentView(View):
     created_at: datetime
     order_reference: str | None
     invoices: list[InvoiceShareView]
+    customer: CustomerView | None = None
 
 
 class PaymentPage(View):

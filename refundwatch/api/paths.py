@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from refundwatch.api import models as m
+from refundwatch.api import models_customers as mc
+from refundwatch.api import models_keys as mk
 from refundwatch.api import models_tokens as mt
 from refundwatch.domain.policy import Permission
 
@@ -110,6 +112,25 @@ ROUTES: Final[tuple[Route, ...]] = (
         P.REFUND_RELEASE,
         m.PaymentView,
         m.UnfreezeBody,
+    ),
+    Route(
+        "customers.unmask",
+        "POST",
+        "/payments/{payment}/unmask",
+        "Show a payment's customer whole; audited each time",
+        P.CUSTOMER_UNMASK,
+        m.CustomerView,
+        mc.UnmaskBody,
+        query=(Parameter("account", "string", "With a gateway's reference."),),
+    ),
+    Route(
+        "customers.erase",
+        "POST",
+        "/customers/erase",
+        "Erase a customer's personal fields",
+        P.CUSTOMER_ERASE,
+        mc.ErasedView,
+        mc.EraseBody,
     ),
     Route(
         "invoices.create",
@@ -442,6 +463,25 @@ ROUTES: Final[tuple[Route, ...]] = (
         "End a token at once",
         P.TOKEN_MANAGE,
         mt.TokenView,
+    ),
+    Route(
+        "keys.status",
+        "GET",
+        "/keys",
+        "Show the vault's keys and the rotation under way",
+        P.KEY_MANAGE,
+        mk.KeysView,
+        query=(Parameter("count", "boolean", "Count the values of each key."),),
+    ),
+    Route(
+        "keys.rotate",
+        "POST",
+        "/keys/rotate",
+        "Seal everything under a new key, or wrap the keys anew",
+        P.KEY_MANAGE,
+        mk.KeysView,
+        mk.RotateBody,
+        status=202,
     ),
     Route(
         "events",

@@ -56,6 +56,9 @@ class Permission(StrEnum):
     AUDIT_READ = "audit:read"
     CONFIG_READ = "config:read"
     TOKEN_MANAGE = "token:manage"  # noqa: S105 - the name of a permission
+    KEY_MANAGE = "key:manage"
+    CUSTOMER_UNMASK = "customer:unmask"
+    CUSTOMER_ERASE = "customer:erase"
 
 
 P = Permission
@@ -87,8 +90,10 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
         P.DELIVERY_REPLAY,
         P.ALARM_ACKNOWLEDGE,
         P.PAYMENT_CREATE,
+        P.CUSTOMER_UNMASK,
     },
-    Role.APPROVER: _WATCHES | {P.REFUND_APPROVE, P.REFUND_REFUSE, P.REFUND_RESOLVE},
+    Role.APPROVER: _WATCHES
+    | {P.REFUND_APPROVE, P.REFUND_REFUSE, P.REFUND_RESOLVE, P.CUSTOMER_UNMASK},
     Role.ADMIN: _WATCHES
     | {
         P.ACCOUNT_MANAGE,
@@ -96,13 +101,23 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
         P.ALARM_ACKNOWLEDGE,
         P.CONFIG_READ,
         P.TOKEN_MANAGE,
+        P.KEY_MANAGE,
+        P.CUSTOMER_ERASE,
     },
 }
 """The one table of roles. An admin decides about access, never about money."""
 
 # Whoever gives out tokens could give itself an approver's, so that too is for people.
 PEOPLE_ONLY: Final = frozenset(
-    {P.REFUND_APPROVE, P.REFUND_REFUSE, P.REFUND_RESOLVE, P.TOKEN_MANAGE}
+    {
+        P.REFUND_APPROVE,
+        P.REFUND_REFUSE,
+        P.REFUND_RESOLVE,
+        P.TOKEN_MANAGE,
+        P.KEY_MANAGE,
+        P.CUSTOMER_UNMASK,
+        P.CUSTOMER_ERASE,
+    }
 )
 """What no machine may do, whatever its roles say."""
 

@@ -32,6 +32,7 @@ class KeyState(StrEnum):
     CURRENT = "current"
     DECRYPT_ONLY = "decrypt_only"
     INDEX = "index"
+    DESTROYED = "destroyed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class KeyWrapper:
 
     def rewrap(self, row: WrappedKey) -> WrappedKey:
         """Give the row wrapped under the current key, the same one if it is already."""
-        if row.kek_id == self.ring.current:
+        if row.kek_id == self.ring.current or row.state is KeyState.DESTROYED:
             return row
         return self._wrap(self.unwrap(row), replace(row, kek_id=self.ring.current))
 

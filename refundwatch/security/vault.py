@@ -212,17 +212,18 @@ class Vault:
                 return None
             return replace(self._rows[self._current], uses=self._uses)
 
-    def plan(self, now: datetime) -> KeyPlan:
+    def plan(self, now: datetime, *, renew: bool = False) -> KeyPlan:
         """Say which rows to store, so that `adopt` can begin to use them.
 
         That is: a first data key, or the next one after `ROLL_AFTER_USES` uses or
-        `ROLL_AFTER`; the index key; keys wrapped anew when another key-encrypting key
-        became current; and its check value. Ask again only after adopting.
+        `ROLL_AFTER`, or at once to `renew`; the index key; keys wrapped anew when
+        another key-encrypting key became current; and its check value. Ask again only
+        after adopting.
         """
         present = self.usage()
         stored = self._rows | ({present.dek_id: present} if present else {})
         planned = {dek_id: self._wrapper.rewrap(row) for dek_id, row in stored.items()}
-        if present is not None and _is_due(present, now):
+        if present is not None and (renew or _is_due(present, now)):
             retired = replace(planned[present.dek_id], state=KeyState.DECRYPT_ONLY)
             planned[present.dek_id] = retired
         for state in (KeyState.CURRENT, KeyState.INDEX):
@@ -239,12 +240,61 @@ class Vault:
         self._take(plan.rows)
         self._checked |= {check.kek_id for check in plan.checks}
 
+    def use_ring(self, ring: KeyRing) -> None:
+        """Wrap with another ring's keys from now on; `plan` says what that changes.
+
+        Raises:
+            KeyMissing, KeyMismatch: it does not open what is wrapped; nothing changed.
+        """
+        wrapper = KeyWrapper(ring, self._entropy)
+        for row in self._rows.values():
+            if row.state is not KeyState.DESTROYED:
+                wrapper.unwrap(row)
+        self._wrapper = wrapper
+
+    def bury(self, dek_ids: Iterable[int]) -> None:
+        """Note that the rows of data keys were emptied: they are never wrapped again.
+
+        Until `forget` they still open what a reader of older rows holds.
+        """
+        gone = frozenset(dek_ids)
+        with self._lock:
+            self._rows = {
+                dek_id: replace(row, wrapped=b"", state=KeyState.DESTROYED)
+                if dek_id in gone
+                else row
+                for dek_id, row in self._rows.items()
+            }
+
+    def forget(self) -> None:
+        """Let go of the data keys that were buried: they open nothing any more."""
+        with self._lock:
+            self._ciphers = {
+                name: cipher
+                for name, cipher in self._ciphers.items()
+                if self._rows[name[0]].state is not KeyState.DESTROYED
+            }
+
+    def states(self) -> tuple[WrappedKey, ...]:
+        """Give every data key's row, the uses of the current one as of now."""
+        present = self.usage()
+        rows = self._rows | ({present.dek_id: present} if present else {})
+        return tuple(rows[dek_id] for dek_id in sorted(rows))
+
+    @property
+    def ring_ids(self) -> tuple[str, ...]:
+        """Name the key-encrypting keys that are loaded, the current one first."""
+        ring = self._wrapper.ring
+        return (ring.current, *(it for it in ring.keys if it != ring.current))
+
     def _take(self, rows: tuple[WrappedKey, ...]) -> None:
         """Unwrap rows, then switch to them at once."""
         known = self._rows | {row.dek_id: row for row in rows}
         current = only(known.values(), KeyState.CURRENT)
         index = only(known.values(), KeyState.INDEX)
         for row in rows:
+            if row.state is KeyState.DESTROYED:
+                continue
             key = self._wrapper.unwrap(row)
             if row.state is KeyState.INDEX:
                 self._index_key = key

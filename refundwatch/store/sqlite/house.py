@@ -27,10 +27,11 @@ from refundwatch.store.sql import named_queries
 from refundwatch.store.sqlite.registry import Reading, question, unit
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from refundwatch.domain.canonical import JsonValue
-    from refundwatch.store.contract import ConnectionSpec
+    from refundwatch.store.contract import ConnectionSpec, KeyCheckRow, KeyRow
     from refundwatch.store.rows import SqlValue
     from refundwatch.store.sqlite.transaction import Transaction
 
@@ -154,9 +155,19 @@ def _note(tx: Transaction, command: AuditNote) -> None:
 
 @unit(SaveKeys)
 def _save_keys(tx: Transaction, command: SaveKeys) -> None:
+    save_keys(tx, command.at, command.keys, command.checks)
+
+
+def save_keys(
+    tx: Transaction,
+    at: datetime,
+    keys: Sequence[KeyRow],
+    checks: Sequence[KeyCheckRow],
+) -> None:
+    """Insert or replace wrapped keys and check values; audited without the bytes."""
     # A new current key and the retirement of the old one come together, and only one
     # may be current at any moment in between.
-    for key in sorted(command.keys, key=lambda key: key.state != "decrypt_only"):
+    for key in sorted(keys, key=lambda key: key.state != "decrypt_only"):
         values = (
             key.dek_id,
             key.kek_id,
@@ -166,16 +177,16 @@ def _save_keys(tx: Transaction, command: SaveKeys) -> None:
             str(key.state),
         )
         tx.change(_SQL["put_key"], values)
-    for check in command.checks:
+    for check in checks:
         tx.change(_SQL["put_check"], (check.kek_id, check.sealed))
     data: dict[str, JsonValue] = {
         "keys": [
             {"dek_id": key.dek_id, "kek_id": key.kek_id, "state": key.state}
-            for key in command.keys
+            for key in keys
         ],
-        "checks": [check.kek_id for check in command.checks],
+        "checks": [check.kek_id for check in checks],
     }
-    tx.append(command.at, "vault:keys:saved", SYSTEM.id, None, data)
+    tx.append(at, "vault:keys:saved", SYSTEM.id, None, data)
 
 
 @question(LoadKeys)

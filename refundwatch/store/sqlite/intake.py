@@ -141,10 +141,14 @@ def _fingerprint(new: NewRefund) -> str:
 
 def _must_repeat(tx: Transaction, new: NewRefund, known: Row, fingerprint: str) -> None:
     refund_id = known["id"]
-    same = known["request_fingerprint"] == fingerprint and new.reason_text == open_text(
+    text = open_text(
         tx.sealer, "refund", refund_id, "reason_text", known["reason_text"]
     )
-    if not same:
+    same_text = new.reason_text == text
+    if text is None and not same_text:
+        # A text that was erased with its customer can be compared no more.
+        same_text = tx.one(_SQL["erased"], (known["payment_id"],)) is not None
+    if known["request_fingerprint"] != fingerprint or not same_text:
         raise RequestConflict(
             f"Request {new.request_id[:64]!a} already stands for refund {refund_id}, "
             "with another body.",

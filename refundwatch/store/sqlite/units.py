@@ -11,6 +11,7 @@ from refundwatch.store.sqlite import (
     backfill,
     calendar,
     claims,
+    customers,
     decisions,
     deliveries,
     events,
@@ -27,6 +28,7 @@ from refundwatch.store.sqlite import (
     queries_versions,
     replaying,
     rhythm,
+    rotation,
     tokens,
 )
 
@@ -36,6 +38,7 @@ MODULES = (
     backfill,
     calendar,
     claims,
+    customers,
     decisions,
     deliveries,
     events,
@@ -52,5 +55,6 @@ MODULES = (
     queries_versions,
     replaying,
     rhythm,
+    rotation,
     tokens,
 )

@@ -72,8 +72,10 @@ def test_the_table_of_roles_is_the_documented_one() -> None:
             "delivery:replay",
             "alarm:acknowledge",
             "payment:create",
+            "customer:unmask",
         },
-        "approver": watches | {"refund:approve", "refund:refuse", "refund:resolve"},
+        "approver": watches
+        | {"refund:approve", "refund:refuse", "refund:resolve", "customer:unmask"},
         "admin": watches
         | {
             "account:manage",
@@ -81,6 +83,8 @@ def test_the_table_of_roles_is_the_documented_one() -> None:
             "alarm:acknowledge",
             "config:read",
             "token:manage",
+            "key:manage",
+            "customer:erase",
         },
     } == PERMISSIONS
 

@@ -77,6 +77,7 @@ VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (dek_id) DO UPDATE SET
     kek_id = excluded.kek_id, wrapped = excluded.wrapped,
     uses = max(uses, excluded.uses), state = excluded.state
+WHERE state <> 'destroyed'
 
 -- name: put_check
 INSERT INTO key_check (kek_id, sealed) VALUES (?, ?)

@@ -9,3 +9,6 @@ SELECT * FROM payment WHERE account = ? AND gateway_reference = ?
 
 -- name: has_invoice
 SELECT 1 FROM payment_invoice WHERE payment_id = ? AND invoice = ?
+
+-- name: erased
+SELECT 1 FROM payment WHERE id = ? AND erased_at IS NOT NULL
