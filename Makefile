@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test lint format types contracts replay simulate simulate-all mutants soak fuzz bench lock clean
+.PHONY: help demo test lint format types contracts replay simulate simulate-all mutants soak rekeying fuzz bench lock clean
 
 help:
 	@echo "make demo       watch it work: sandbox, daemon and dashboard with throwaway data"
@@ -18,6 +18,7 @@ help:
 	@echo "make bench      how fast, beside what: one table of ratios"
 	@echo "make fuzz       hours of odd requests and odd bytes (SECONDS=20 a parser)"
 	@echo "make soak       half an hour of steady load: memory flat, queues bounded (MINUTES=30)"
+	@echo "make rekeying   100,000 sealed rows under a new key while refunds go on, killed half-way"
 	@echo "make format     let ruff write the sources as the gate wants them"
 	@echo "make lock       renew both lock files (needs uv; nothing else does)"
 	@echo "make clean      remove the environment"
@@ -77,6 +78,11 @@ MINUTES ?= 30
 
 soak: $(READY)
 	$(BIN)/python -m tests.soak --minutes $(MINUTES)
+
+ROWS ?= 100000
+
+rekeying: $(READY)
+	$(BIN)/python -m tests.rekeying --rows $(ROWS)
 
 SECONDS ?= 20
 EXAMPLES ?= 200

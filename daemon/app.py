@@ -15,6 +15,7 @@ from aiohttp import web
 
 from daemon import problems
 from daemon.auth import LIMITS, Doorkeeper
+from daemon.cards import refuse_cards_of
 from daemon.guard import Gatekeeper, read_body
 from daemon.reading import parse_body, parse_query
 from daemon.routes import HANDLERS, Call
@@ -82,6 +83,7 @@ def _serving(
 
     async def serve(request: web.Request) -> web.StreamResponse:
         principal = await door.admit(request, route)
+        refuse_cards_of(request.match_info)
         query = parse_query(route, request.query)
         content = await read_body(request, gate, limit)
         body = parse_body(route, content, request.content_type)

@@ -16,6 +16,7 @@ import structlog
 
 from daemon.clock import SystemClock
 from daemon.repeats import Repeats
+from refundwatch.domain.cards import mask_cards
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,6 +95,7 @@ def open_log(
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             redact,
+            without_cards,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
@@ -113,6 +115,15 @@ def redact(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
     for name in event:
         if name != "event" and any(word in name.lower() for word in SECRET_WORDS):
             event[name] = "[redacted]"
+    return event
+
+
+def without_cards(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Mask card numbers in whatever is written: a path or a gateway's words."""
+    del logger, method
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = mask_cards(value)
     return event
 
 

@@ -11,6 +11,7 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from refundwatch.api import models as m
+from refundwatch.domain.cards import mask_cards
 from refundwatch.domain.decision import Verdict, request_sha256
 from refundwatch.domain.money import exponent
 from refundwatch.domain.policy import Denial, Permission, may, may_approve, may_resolve
@@ -397,11 +398,15 @@ def delivery_detail(row: c.DeliveryRow) -> m.DeliveryDetailView:
             "currency": told.currency,
             "raw_status": told.raw_status,
         }
+    shown = {
+        name: mask_cards(it) if isinstance(it, str) else it
+        for name, it in meaning.items()
+    }
     return m.DeliveryDetailView.model_validate(
         {
             "delivery": delivery(row),
-            "dedupe_id": row.dedupe_id,
-            "meaning": meaning,
+            "dedupe_id": mask_cards(row.dedupe_id),
+            "meaning": shown,
         }
     )
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from pydantic import BaseModel, ValidationError
 
+from daemon.cards import refuse_card_name, refuse_cards, refuse_cards_of
 from daemon.problems import BadRequest, InvalidField, UnsupportedMedia, invalid
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def parse_body(route: Route, content: bytes, content_type: str) -> BaseModel | N
     """Read the body that a route asks for; None for a route without one.
 
     Raises:
-        BadRequest, UnsupportedMedia, InvalidField: nothing was done.
+        BadRequest, UnsupportedMedia, InvalidField, CardNumberRefused: nothing was
+            done.
     """
     if route.body is None:
         if content:
@@ -65,8 +67,11 @@ def parse_body(route: Route, content: bytes, content_type: str) -> BaseModel | N
         raise UnsupportedMedia(
             "The body must be application/json.", field="Content-Type"
         )
+    value = parse_json(content)
+    # First of all: what a model refuses is named by its fields.
+    refuse_cards(value)
     try:
-        return route.body.model_validate(parse_json(content))
+        return route.body.model_validate(value)
     except ValidationError as error:
         raise invalid(error) from None
 
@@ -76,7 +81,9 @@ def parse_query(route: Route, query: Mapping[str, str]) -> dict[str, QueryValue]
 
     Raises:
         InvalidField: a parameter is unknown, or not of its kind.
+        CardNumberRefused: one is a card number.
     """
+    refuse_cards_of(query)
     known = {parameter.name: parameter for parameter in route.query}
     values: dict[str, QueryValue] = {}
     for name, text in query.items():
@@ -120,6 +127,7 @@ def _integer(parameter: Parameter, text: str) -> int:
 def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found: dict[str, object] = {}
     for key, value in pairs:
+        refuse_card_name(key)
         if key in found:
             raise BadRequest(f"The key {key[:64]!r} stands twice.")
         found[key] = value

@@ -7,11 +7,13 @@ the reverse order, whatever happens in between.
 from __future__ import annotations
 
 import asyncio
+import tomllib
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from daemon.blame import blaming
+from daemon.cards import refuse_cards
 from daemon.descriptors import LoopTroubles
 from daemon.directory import open_directory
 from daemon.hub import Hub
@@ -23,6 +25,7 @@ from refundwatch import __version__
 from refundwatch.config import resolve_secret
 from refundwatch.domain.money import parse_decimal
 from refundwatch.domain.policy import Band
+from refundwatch.errors import CardNumberRefused, ConfigError
 from refundwatch.flow.calendar import Job
 from refundwatch.flow.house import build_house
 from refundwatch.flow.ports import FlowSettings
@@ -80,12 +83,28 @@ def prepare(config: Config) -> Prepared:
     Raises:
         ConfigError: it cannot be used; the message names file and key.
     """
+    _refuse_cards_in(config)
     directory = open_directory(config)
     policy = policy_of(config)
     ring = read_ring(config)
     with blaming(config, "api.tls_certificate"):
         tls = server_context(config.api.tls_certificate, config.api.tls_key)
     return Prepared(directory, policy, ring, tls)
+
+
+def _refuse_cards_in(config: Config) -> None:
+    """Refuse a configuration that names a card number anywhere.
+
+    Raises:
+        ConfigError: it does; the message names file and key, never the number.
+    """
+    try:
+        refuse_cards(tomllib.loads(config.path.read_text("utf-8")))
+    except CardNumberRefused as error:
+        raise ConfigError(f"{config.path}: {error.message}") from None
+    except OSError:
+        # A file that is gone was read whole before; the running configuration is it.
+        return
 
 
 def read_ring(config: Config) -> KeyRing:

@@ -197,6 +197,23 @@ class TextInvalid(RefundwatchError):
     http_status = 422
 
 
+class CardNumberRefused(RefundwatchError):
+    """A card number was sent; it was neither stored nor logged, and is not echoed."""
+
+    code = "value.card_number"
+    http_status = 422
+    exit_code = 2
+
+    def __init__(self, where: str) -> None:
+        """Name the field, and say how another number of that form is written."""
+        super().__init__(
+            f"{where} holds what is a card number by its length, first digits and "
+            "check digit. Card numbers are never taken; nothing was stored. An order "
+            "number of this form is written with letters directly before it: ORD1234.",
+            field=where,
+        )
+
+
 class FilterInvalid(RefundwatchError):
     """A word of a filter means nothing; the message names it and its position."""
 

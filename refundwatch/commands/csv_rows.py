@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from refundwatch.api.cards import holds_card
 from refundwatch.commands.problems import UsageProblem
 
 if TYPE_CHECKING:
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 
 _LONGEST_LINE_BYTES: Final = 1024 * 1024
 _BOM: Final = "\ufeff"
+_CARD: Final = (
+    "holds what is a card number by its length, first digits and check digit; card "
+    "numbers are never taken. An order number of this form is written with letters "
+    "directly before it: ORD1234"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +97,10 @@ class CsvFile:
         if len(cells) != len(self.header):
             message = f"has {len(cells)} cells, the header has {len(self.header)}"
             return Fault(line, None, "csv.cells", message)
-        stripped = (cell.strip() for cell in cells)
+        stripped = [cell.strip() for cell in cells]
+        for name, cell in zip(self.header, stripped, strict=True):
+            if holds_card(cell):
+                return Fault(line, name, "value.card_number", _CARD)
         return Row(line, dict(zip(self.header, stripped, strict=True)))
 
     def _read_header(self) -> tuple[str, ...]:
@@ -108,6 +117,8 @@ class CsvFile:
                 raise UsageProblem(f"{self.path}, line 1: {_words(error)}.") from error
         if lines.take_unreadable() is not None:
             raise UsageProblem(f"{self.path}, line 1: is not UTF-8 text.")
+        if any(map(holds_card, names)):
+            raise UsageProblem(f"{self.path}, line 1: a column's name {_CARD}.")
         twice = [name for name, times in Counter(names).items() if times > 1]
         if twice:
             message = f"{self.path}, line 1: the column {min(twice)!a} stands twice."

@@ -27,6 +27,7 @@ _CREW: Final[dict[str, tuple[str, list[RoleName]]]] = {
 class Crew:
     """The tokens of a run; `you` sits at the dashboard."""
 
+    admin: str
     returns: str
     ann: str
     ben: str
@@ -46,7 +47,7 @@ async def hire(folder: Folder) -> Crew:
     whole.write_text(secrets["you"], "ascii")
     # The dashboard waits for it, and must never read half of it.
     whole.rename(folder.token_file)
-    return Crew(**secrets)
+    return Crew(admin, **secrets)
 
 
 async def _token(client: ApiClient, principal: str, roles: list[RoleName]) -> str:

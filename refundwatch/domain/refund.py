@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from refundwatch.domain.cards import mask_cards
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -124,6 +126,12 @@ class Evidence:
     currency: str | None = None
     requires_action: bool = False
     failure_code: str | None = None
+
+    def __post_init__(self) -> None:
+        """Mask card numbers in words that are stored, shown and logged as they are."""
+        object.__setattr__(self, "raw_status", mask_cards(self.raw_status))
+        if self.failure_code is not None:
+            object.__setattr__(self, "failure_code", mask_cards(self.failure_code))
 
 
 @dataclass(frozen=True, slots=True)

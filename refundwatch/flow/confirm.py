@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from refundwatch.domain.cards import mask_cards
 from refundwatch.errors import StoreBusy
 from refundwatch.flow.exchange import Silent
 from refundwatch.flow.loops import trouble
@@ -241,7 +242,7 @@ def item_of(event: GatewayEvent) -> DeliveryItem:
     """Restate an adapter's event as what the store keeps of it."""
     return DeliveryItem(
         dedupe_id=event.dedupe_id,
-        type=event.type,
+        type=mask_cards(event.type),
         kind=str(event.kind),
         occurred_at=event.occurred_at,
         word=event.word,
