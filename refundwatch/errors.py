@@ -115,6 +115,14 @@ class PaymentFrozen(RefundwatchError):
     exit_code = 4
 
 
+class PaymentUnproven(RefundwatchError):
+    """The payment's row was changed by somebody else than the daemon."""
+
+    code = "payment.unproven"
+    http_status = 409
+    exit_code = 4
+
+
 class AmountExceedsRefundable(RefundwatchError):
     """More is asked for than the payment still holds."""
 
@@ -171,6 +179,21 @@ class TokenUnknown(RefundwatchError):
 
     code = "token.unknown"
     http_status = 404
+
+
+class EnrolmentUnknown(RefundwatchError):
+    """No statement about operators has this name."""
+
+    code = "enrolment.unknown"
+    http_status = 404
+
+
+class EnrolmentRefused(RefundwatchError):
+    """A statement about an operator does not fit what holds, or is signed wrongly."""
+
+    code = "enrolment.refused"
+    http_status = 422
+    exit_code = 4
 
 
 class StoreMismatch(RefundwatchError):

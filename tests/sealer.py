@@ -20,6 +20,9 @@ class OpenSealer:
     def blind_index(self, column: str, value: str) -> bytes:
         return sha256(f"{column}|{value.strip().casefold()}".encode()).digest()[:16]
 
+    def prove(self, kind: str, content: bytes) -> bytes:
+        return sha256(kind.encode() + b"|" + content).digest()
+
 
 def _place(table: str, primary_key: str, column: str) -> bytes:
     return f"sealed|{table}|{primary_key}|{column}|".encode()

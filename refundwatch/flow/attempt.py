@@ -175,8 +175,7 @@ class Attempts:
         return await self._at.store.execute(
             ClaimRefund(
                 at=now,
-                refund_id=refund.id,
-                revision=refund.revision,
+                about=refund,
                 connection=path.id,
                 request=to_store(request) if request is not None else None,
                 lease_until=now + timedelta(seconds=self._at.settings.lease_seconds),

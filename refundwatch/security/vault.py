@@ -101,6 +101,7 @@ class Vault:
         "_index_keys",
         "_layout",
         "_lock",
+        "_proof_keys",
         "_rows",
         "_uses",
         "_wrapper",
@@ -132,6 +133,7 @@ class Vault:
         self._uses = 0
         self._index_key: bytes | None = None
         self._index_keys: dict[str, bytes] = {}
+        self._proof_keys: dict[str, bytes] = {}
         stored, known = tuple(rows), tuple(checks)
         if known and not stored:
             message = "The store once had data keys; their rows are gone."
@@ -201,6 +203,17 @@ class Vault:
             message = "The value is empty or no valid Unicode: it has no index."
             raise TextInvalid(message, field=column)
         return hmac.digest(key, text, "sha256")[:INDEX_BYTES]
+
+    def prove(self, kind: str, content: bytes) -> bytes:
+        """Give the keyed hash of a row's content, 32 bytes; `kind` names the proof.
+
+        Raises:
+            InvariantBroken: no index key was adopted yet.
+        """
+        key = self._proof_keys.get(kind)
+        if key is None:
+            key = self._proof_keys[kind] = self._derive(b"proof|", kind)
+        return hmac.digest(key, content, "sha256")
 
     def usage(self) -> WrappedKey | None:
         """Give the current data key's row with its uses so far, to be stored.
@@ -309,13 +322,16 @@ class Vault:
             self._rows = known
 
     def _derive_index_key(self, column: str) -> bytes:
+        key = self._index_keys[column] = self._derive(b"blind|", column)
+        return key
+
+    def _derive(self, purpose: bytes, name: str) -> bytes:
+        """Derive a key for one purpose from the index key, which is never replaced."""
         if self._index_key is None:
             message = "There is no index key yet: store and adopt the plan first."
             raise InvariantBroken(message)
-        info = b"blind|" + column.encode("utf-8")
-        key = HKDF(SHA256(), KEY_BYTES, None, info).derive(self._index_key)
-        self._index_keys[column] = key
-        return key
+        info = purpose + name.encode("utf-8")
+        return HKDF(SHA256(), KEY_BYTES, None, info).derive(self._index_key)
 
 
 def _utf8(text: str) -> bytes | None:

@@ -58,6 +58,9 @@ class GlassSealer:
     def blind_index(self, column: str, value: str) -> bytes:
         return sha256(f"{column}|{value}".encode()).digest()
 
+    def prove(self, kind: str, content: bytes) -> bytes:
+        return sha256(kind.encode() + content).digest()
+
 
 class Mortal:
     """A port of one daemon: when that daemon dies, nothing gets through any more."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from refundwatch.domain import events as ev
@@ -54,8 +55,7 @@ async def claim(
     return await store.execute(
         ClaimRefund(
             at=at,
-            refund_id=refund.id,
-            revision=refund.revision if revision is None else revision,
+            about=refund if revision is None else replace(refund, revision=revision),
             connection=connection,
             request=request,
             lease_until=at.replace(year=at.year + 1),

@@ -362,13 +362,13 @@ async def test_a_forged_approval_does_not_count(
 async def test_a_state_changed_by_hand_sends_nothing(store: InlineStore) -> None:
     refund = await make_refund(store, None, 5_000)
     store._connection.execute("UPDATE refund SET state = 'queued'")
-    assert await claim(store, refund, policy=POLICY) == ClaimLost("approvals_invalid")
+    assert await claim(store, refund, policy=POLICY) == ClaimLost("row_unproven")
 
 
 async def test_an_approval_of_other_content_does_not_count(store: InlineStore) -> None:
     refund = await _approved(store, ANN, BEN)
     store._connection.execute("UPDATE refund SET reason_code = 'other'")
-    assert await claim(store, refund, policy=POLICY) == ClaimLost("approvals_invalid")
+    assert await claim(store, refund, policy=POLICY) == ClaimLost("row_unproven")
 
 
 async def test_a_row_without_its_person_does_not_count(store: InlineStore) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -42,8 +43,7 @@ def claims(refunds: list[Refund]) -> list[ClaimRefund]:
     return [
         ClaimRefund(
             at=after(number),
-            refund_id=refund.id,
-            revision=refund.revision,
+            about=refund,
             connection=MAIN,
             request=REQUEST,
             lease_until=after(number + 60),
@@ -169,8 +169,7 @@ async def test_one_bad_claim_takes_no_other_along(store: InlineStore) -> None:
     refunds = [await queued(store) for _ in range(3)]
     gone = ClaimRefund(
         at=after(9),
-        refund_id="rf_gone",
-        revision=1,
+        about=replace(refunds[0], id="rf_gone"),
         connection=MAIN,
         request=REQUEST,
         lease_until=after(60),

@@ -262,14 +262,13 @@ async def test_before_the_vault_is_attached_nothing_personal_is_stored(
     store = await open_sqlite_store(tmp_path / "store.sqlite")
     try:
         await store.execute(HOUSE)
-        plain = await make_payment(store)
-        with pytest.raises(InvariantBroken, match="vault"):
-            await make_payment(store, customer={"name": "Ada"})
+        for customer in ({}, {"name": "Ada"}):
+            with pytest.raises(InvariantBroken, match="vault"):
+                await make_payment(store, customer=customer)
         store.attach_sealer(OpenSealer())
         await make_payment(store, customer={"name": "Ada"})
     finally:
         await store.close()
-    assert plain.startswith("pay_")
 
 
 def test_the_writer_is_durable(tmp_path: Path) -> None:

@@ -45,6 +45,10 @@ class Sealer(Protocol):
         """Return the index by which an exact value can be found again."""
         ...
 
+    def prove(self, kind: str, content: bytes, /) -> bytes:
+        """Return 32 bytes that only whoever holds the vault's key can make."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:

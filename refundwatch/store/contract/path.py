@@ -38,13 +38,13 @@ class ClaimRefund(Command["Claimed | ClaimLost"]):
 
     Checked again in the same transaction: state and revision, approvals of this
     revision under `policy`, payment neither frozen nor with another refund in
-    flight, connection not paused. For a resend `request` is ignored and the stored
-    one is returned; the stored one always wins.
+    flight, connection not paused; and that the refund is `about`, which the request
+    was built for, as this daemon itself wrote it. For a resend `request` is ignored
+    and the stored one is returned; the stored one always wins.
     """
 
     at: datetime
-    refund_id: str
-    revision: int
+    about: Refund
     connection: str
     request: StoredRequest | None
     lease_until: datetime

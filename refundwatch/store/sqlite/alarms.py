@@ -51,6 +51,7 @@ _CRITICAL: Final = frozenset(
         "refund_contradiction",
         "refund_executed_after_end",
         "refund_executed_unsent",
+        "refund_row_unproven",
         "payment_over_captured",
         "payment_refunded_elsewhere",
     }
@@ -65,6 +66,7 @@ _TOLD_ONCE: Final = frozenset(
         "not_expressible",
         "payment_refunded_elsewhere",
         "refund_executed_after_end",
+        "refund_row_unproven",
         "store_refused",
         "version_changed",
     }

@@ -19,6 +19,7 @@ from refundwatch.errors import InvariantBroken
 from refundwatch.store.rows import changed_columns, micros
 from refundwatch.store.sql import named_queries
 from refundwatch.store.sqlite import alarms, rollups
+from refundwatch.store.sqlite.proving import standing_proof
 
 if TYPE_CHECKING:
     import sqlite3
@@ -216,7 +217,9 @@ def _write_refund(
     # What is heard during a review voids what was said before: who said it did not
     # know, and a second person must not confirm it unknowing.
     sql = _update_of(tuple(columns), after.state is S.REVIEW)
-    if tx.change(sql, (*columns.values(), after.id)) != 1:
+    # A row that was not the daemon's own is not made its own by moving it.
+    proofs = standing_proof(tx.sealer, before), standing_proof(tx.sealer, after)
+    if tx.change(sql, (*columns.values(), *proofs, after.id)) != 1:
         raise InvariantBroken(f"{after.id} has no row.")
 
 
@@ -226,6 +229,7 @@ def _update_of(columns: tuple[str, ...], opens_round: bool) -> str:  # noqa: FBT
     sets = [f"{column} = ?" for column in columns]
     if opens_round:
         sets.append("reviews = reviews + 1")
+    sets.append("proof = CASE WHEN proof = ? THEN ? END")
     return f"UPDATE refund SET {', '.join(sets)} WHERE id = ?"  # noqa: S608 - own names
 
 

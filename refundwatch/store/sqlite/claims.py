@@ -12,6 +12,7 @@ import json
 from collections import defaultdict
 from datetime import timedelta
 from hashlib import sha256
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from refundwatch.domain import events as ev
@@ -40,6 +41,7 @@ from refundwatch.store.rows import (
 from refundwatch.store.sql import named_queries
 from refundwatch.store.sqlite.alarms import open_alarm
 from refundwatch.store.sqlite.approvals import approvals_needed, creators_and_editors
+from refundwatch.store.sqlite.proving import flaw, redirection
 from refundwatch.store.sqlite.registry import Reading, joined_unit, question
 from refundwatch.store.sqlite.statements import content_sha256
 
@@ -57,6 +59,18 @@ _SQL = named_queries("sqlite", "claims")
 S = RefundState
 
 ALARM_APPROVALS: Final = "refund_approvals_invalid"
+ALARM_UNPROVEN: Final = "refund_row_unproven"
+_ordered: Final = attrgetter(
+    "id",
+    "revision",
+    "account",
+    "payment_reference",
+    "amount_minor",
+    "currency",
+    "merchant_reference",
+    "idempotency_key",
+    "generation",
+)
 _CLAIMED: Final = frozenset(
     {
         "state",
@@ -83,10 +97,16 @@ def _claim_all(
 
 
 def _claim(tx: Transaction, command: ClaimRefund) -> Claimed | ClaimLost:
-    refund = tx.load_refund(command.refund_id)
+    refund = tx.load_refund(command.about.id)
     lost = _obstacle(tx, refund, command)
     if lost is not None:
         return ClaimLost(lost)
+    broken = flaw(tx, refund) or redirection(refund, tx.load_balance(refund.payment_id))
+    if broken is not None:
+        _set_aside(tx, refund, command.at, broken)
+        return ClaimLost("row_unproven")
+    if not _is_same_order(command.about, refund):
+        return ClaimLost("built_for_another")
     missing = _approvals_missing(tx, refund, command.policy)
     if missing:
         _void_approvals(tx, refund, command, missing)
@@ -102,7 +122,7 @@ def _obstacle(tx: Transaction, refund: Refund, command: ClaimRefund) -> str | No
     """Name what forbids the claim now, in a code; the guard asks it all again."""
     if refund.state not in {S.QUEUED, S.UNKNOWN}:
         return f"state_{refund.state}"
-    if refund.revision != command.revision:
+    if refund.revision != command.about.revision:
         return "revision_changed"
     if refund.booking is not Booking.RESERVED:
         return "not_reserved"
@@ -125,6 +145,26 @@ def _path(tx: Transaction, connection: str) -> Row | None:
     if connection not in tx.sheaf.paths:
         tx.sheaf.paths[connection] = tx.one(_SQL["connection"], (connection,))
     return tx.sheaf.paths[connection]
+
+
+def _set_aside(tx: Transaction, refund: Refund, at: datetime, broken: str) -> None:
+    """Keep from being sent what somebody else than the daemon wrote, and call people.
+
+    Whether it was sent once can no longer be told from its row.
+    """
+    detail = {"changed": broken, "state": refund.state.value}
+    open_alarm(tx, at, ALARM_UNPROVEN, refund.id, detail=detail, refund_id=refund.id)
+    reason = f"row_unproven:{broken}"
+    event: ev.RefundEvent = ev.Held(reason)
+    if refund.state is S.UNKNOWN:
+        event = ev.Unresolvable(reason)
+    applied = tx.apply_event(refund, event, at)
+    tx.save_applied(applied, at, SYSTEM.id, {"changed": broken})
+
+
+def _is_same_order(about: Refund, refund: Refund) -> bool:
+    """Tell whether a request was built for what the row says in this transaction."""
+    return _ordered(about) == _ordered(refund)
 
 
 # --- approvals --------------------------------------------------------------------
@@ -204,7 +244,7 @@ def _open(
     applied = tx.apply_event(refund, ev.Claimed(command.connection), command.at)
     values: dict[str, SqlValue] = {
         "refund": refund.id,
-        "revision": command.revision,
+        "revision": command.about.revision,
         "connection": command.connection,
         "at": micros(command.at),
     }

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from refundwatch.domain import events as ev
 from refundwatch.domain.decision import Verdict
+from refundwatch.domain.events import Resolution
 from refundwatch.domain.intake import approvals_for, check_amount
 from refundwatch.domain.policy import (
     SYSTEM,
@@ -39,6 +40,7 @@ from refundwatch.store.sqlite.approvals import (
     creators_and_editors,
 )
 from refundwatch.store.sqlite.denial import denied
+from refundwatch.store.sqlite.proving import flaw
 from refundwatch.store.sqlite.registry import unit
 from refundwatch.store.sqlite.resolutions import resolve, same_word
 from refundwatch.store.sqlite.statements import Case, content_sha256, record
@@ -76,6 +78,7 @@ def _decide_refund(tx: Transaction, command: DecideRefund) -> Decided:
             data={"revision": command.revision},
         )
     _must_be_shown(case)
+    _must_be_proven(tx, case)
     return _ACTS[command.decision](tx, case)
 
 
@@ -100,6 +103,30 @@ def _denial(tx: Transaction, case: Case) -> Denial | None:
             return may_resolve(principal, same_word(tx, case))
         case verdict:
             return may(principal, _PERMISSIONS[verdict])
+
+
+_PAYS: Final = frozenset({Verdict.APPROVE, Verdict.EDIT, Verdict.RELEASE})
+"""What brings a refund nearer to being sent; a resend by two people does too."""
+
+
+def _must_be_proven(tx: Transaction, case: Case) -> None:
+    """Refuse to bring nearer to its send what the daemon did not write itself."""
+    command = case.command
+    pays = command.decision in _PAYS or command.resolution is Resolution.RESEND
+    broken = flaw(tx, case.refund) if pays else None
+    if broken is not None:
+        sentence = (
+            "The row of this refund was changed by somebody else than the daemon "
+            f"({broken}): it can be ended, never sent."
+        )
+        raise denied(
+            Denial("row_unproven", sentence),
+            command.at,
+            case.actor,
+            case.refund.id,
+            command.decision,
+            data={"changed": broken},
+        )
 
 
 def _must_be_shown(case: Case) -> None:

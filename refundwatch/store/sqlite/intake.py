@@ -23,6 +23,7 @@ from refundwatch.errors import (
     InvariantBroken,
     InvoiceUnknown,
     PaymentUnknown,
+    PaymentUnproven,
     RequestConflict,
     TextInvalid,
 )
@@ -37,6 +38,11 @@ from refundwatch.store.sql import named_queries
 from refundwatch.store.sqlite import applying, machines, rollups
 from refundwatch.store.sqlite.bulk import put_all
 from refundwatch.store.sqlite.denial import denied
+from refundwatch.store.sqlite.proving import (
+    is_payment_proven,
+    origin_proof,
+    standing_proof,
+)
 from refundwatch.store.sqlite.registry import unit
 from refundwatch.store.sqlite.sealing import open_text, seal_text
 
@@ -165,6 +171,12 @@ def _find_payment(tx: Transaction, new: NewRefund) -> PaymentBalance:
         raise PaymentUnknown(
             f"There is no payment {new.payment[:64]!a} {where}.", field="payment"
         )
+    if not is_payment_proven(tx, row):
+        raise PaymentUnproven(
+            f"The row of payment {row['id']} was not written by this daemon: no refund "
+            "of it is taken.",
+            field="payment",
+        )
     return balance_from_row(row)
 
 
@@ -207,6 +219,8 @@ def _store(
         "policy_version": policy.version,
         "updated_at": micros(at),
         "seq": seq,
+        "origin_proof": origin_proof(tx.sealer, refund, actor),
+        "proof": standing_proof(tx.sealer, refund),
     }
     tx.change(_insert_of(tuple(columns)), tuple(columns.values()))
     applying.add_generation(tx, refund, at)

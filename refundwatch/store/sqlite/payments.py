@@ -27,6 +27,7 @@ from refundwatch.store.sqlite import alarms
 from refundwatch.store.sqlite.bulk import put_all
 from refundwatch.store.sqlite.denial import denied
 from refundwatch.store.sqlite.notes import Note, keep_note
+from refundwatch.store.sqlite.proving import payment_proof
 from refundwatch.store.sqlite.registry import unit
 
 if TYPE_CHECKING:
@@ -148,6 +149,13 @@ def _columns(
         "at": micros(at),
         "actor": actor,
         "order_reference": payment.order_reference,
+        "proof": payment_proof(
+            tx.sealer,
+            new_id,
+            payment.account,
+            payment.gateway_reference,
+            payment.currency,
+        ),
         **_customer_columns(tx, new_id, payment.customer),
     }
 

@@ -77,3 +77,7 @@ class NoSealer:
     def blind_index(self, _column: str, _value: str, /) -> bytes:
         """Refuse."""
         raise InvariantBroken(_NO_VAULT)
+
+    def prove(self, _kind: str, _content: bytes, /) -> bytes:
+        """Refuse."""
+        raise InvariantBroken(_NO_VAULT)

@@ -496,6 +496,25 @@ def test_vault_is_neither_copied_nor_written_out(vault: Vault) -> None:
         copy.deepcopy(vault)
 
 
+def test_proof_needs_the_key_and_says_what_it_is_of(vault: Vault) -> None:
+    proof = vault.prove("payment", b"pay_1")
+    assert len(proof) == 32
+    assert proof == vault.prove("payment", b"pay_1")
+    assert proof != vault.prove("payment", b"pay_2")
+    assert proof != vault.prove("refund/origin", b"pay_1")
+    assert proof != Shelf().start(RING).prove("payment", b"pay_1")
+
+
+def test_proof_holds_under_a_new_data_key_and_needs_one_at_first() -> None:
+    shelf = Shelf()
+    before = shelf.start(RING)
+    proof = before.prove("payment", b"pay_1")
+    shelf.put(before.plan(LATER))
+    assert shelf.unlock(RING).prove("payment", b"pay_1") == proof
+    with pytest.raises(InvariantBroken):
+        Vault(RING).prove("payment", b"pay_1")
+
+
 def test_refusals_name_the_column_and_no_content(vault: Vault) -> None:
     sealed = vault.seal(*PLACE, b"ann@example.org")
     with pytest.raises(SealBroken) as caught:

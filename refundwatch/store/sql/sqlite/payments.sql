@@ -13,12 +13,12 @@ INSERT INTO payment (
     id, account, gateway_reference, currency, declared_minor, captured_minor,
     captured_at, created_at, created_by, order_reference,
     customer_name, customer_email, customer_account, customer_last_four,
-    customer_name_index, customer_email_index, customer_account_index
+    customer_name_index, customer_email_index, customer_account_index, proof
 ) VALUES (
     :id, :account, :gateway_reference, :currency, :captured, :captured,
     :captured_at, :at, :actor, :order_reference,
     :customer_name, :customer_email, :customer_account, :customer_last_four,
-    :customer_name_index, :customer_email_index, :customer_account_index
+    :customer_name_index, :customer_email_index, :customer_account_index, :proof
 )
 
 -- name: add_share
