@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from daemon.feed import Feed
     from daemon.hub import Hub
     from daemon.routes.call import Answer
+    from daemon.throttle import Rate
     from refundwatch.api.paths import Route
 
 BODY_LIMIT_BYTES: Final = 1024 * 1024
@@ -37,10 +38,10 @@ BULK_LIMIT_BYTES: Final = 8 * 1024 * 1024
 _UNROUTED: Final = frozenset({"events", "openapi"})
 
 
-def build_app(hub: Hub, gate: Gatekeeper, feed: Feed) -> web.Application:
+def build_app(hub: Hub, gate: Gatekeeper, feed: Feed, rate: Rate) -> web.Application:
     """Build the operator API."""
     app = web.Application(middlewares=[problems.guard(hub)])
-    door = Doorkeeper(hub)
+    door = Doorkeeper(hub, rate)
     for route in ROUTES:
         path = PREFIX + route.path
         if route.name == "events":

@@ -12,7 +12,7 @@ import struct
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from daemon import machines
-from daemon.problems import Forbidden, TooManyTries, Unauthenticated
+from daemon.problems import Forbidden, TooManyTries, TooOften, Unauthenticated
 from daemon.throttle import Throttle
 from refundwatch.domain.policy import SYSTEM, Denial, Permission, Principal, may
 from refundwatch.errors import (
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from daemon.hub import Hub
+    from daemon.throttle import Rate
     from refundwatch.api.paths import Route
 
 _FAILURES_PER_SECOND: Final = 0.2
@@ -42,9 +43,11 @@ _UCRED: Final = struct.Struct("3i")
 class Doorkeeper:
     """Turns a request's token into a principal, and a principal into a yes or no."""
 
-    def __init__(self, hub: Hub) -> None:
-        """Guard one hub."""
+    def __init__(self, hub: Hub, rate: Rate) -> None:
+        """Guard one hub, whose callers may ask so often."""
         self._hub = hub
+        self._by_address = Throttle(hub.clock, rate.per_second, rate.burst)
+        self._by_principal = Throttle(hub.clock, rate.per_second, rate.burst)
         self._failures = Throttle(hub.clock, _FAILURES_PER_SECOND, _FAILURES_AT_ONCE)
         self._denials = Throttle(hub.clock, 1.0, 20)
         self._uses = machines.UseNotes(hub)
@@ -55,9 +58,13 @@ class Doorkeeper:
         Raises:
             Unauthenticated, TooManyTries, Forbidden: the request ends here.
         """
+        address = machines.peer_address(request)
+        if address is not None:
+            self._pace(self._by_address, address)
         if route.bootstrap and is_owner(request):
             return SYSTEM
         principal = await self.identify(request)
+        self._pace(self._by_principal, principal.id)
         denial = machines.place_denial(principal, request)
         if denial is not None:
             await self.deny(principal, denial, route.name, "token")
@@ -66,6 +73,16 @@ class Doorkeeper:
         if denial is not None:
             await self.deny(principal, denial, route.name, "token")
         return principal
+
+    def _pace(self, throttle: Throttle, key: str) -> None:
+        """Refuse who asks too often, before anything is looked up or read for it.
+
+        Raises:
+            TooOften: it says when to come again.
+        """
+        if not throttle.allow(key):
+            self._hub.count("requests_throttled")
+            raise TooOften(throttle.wait_seconds(key))
 
     async def identify(self, request: web.Request) -> Principal:
         """Return the principal whose token the request carries."""
@@ -81,7 +98,10 @@ class Doorkeeper:
         # A good token always counts: behind one address (a proxy, the socket) stand
         # many callers, and one of them must not lock out the others.
         if not self._failures.allow(peer):
-            raise TooManyTries("Too many wrong tokens from here; wait a minute.")
+            raise TooManyTries(
+                "Too many wrong tokens from here; wait a minute.",
+                self._failures.wait_seconds(peer),
+            )
         self._hub.log.problem("auth:refused", peer=peer, path=request.path)
         raise Unauthenticated(_WRONG)
 

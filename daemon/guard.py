@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 SERVER: Final = "refundwatch"
 KEEPALIVE_SECONDS: Final = 15.0
 LINGER_SECONDS: Final = 1.0
+SECURITY_HEADERS: Final = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("Referrer-Policy", "no-referrer"),
+)
+"""What keeps a browser from making anything of an answer. There is no CORS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,9 +313,13 @@ async def read_body(request: web.Request, gate: Gatekeeper, limit_bytes: int) ->
 
 
 async def _name_no_version(request: web.Request, response: web.StreamResponse) -> None:
-    """Tell nobody which library of which version answers."""
-    del request
+    """Tell nobody which library of which version answers, and browsers nothing."""
     response.headers["Server"] = SERVER
+    for name, value in SECURITY_HEADERS:
+        response.headers[name] = value
+    response.headers.setdefault("Cache-Control", "no-store")
+    if request.secure:
+        response.headers["Strict-Transport-Security"] = "max-age=31536000"
 
 
 def _abort(transport: asyncio.BaseTransport) -> None:

@@ -31,6 +31,7 @@ COUNTERS: Final = (
     "feed_crashes",
     "feed_slow_readers",
     "loop_crashes",
+    "requests_throttled",
     "store_refusals",
     "webhook_crashes",
 )

@@ -90,6 +90,23 @@ class TooManyTries(RefundwatchError):
     code = "auth.throttled"
     http_status = 429
 
+    def __init__(self, message: str, wait_seconds: int) -> None:
+        """Take after how many seconds another try is looked at."""
+        super().__init__(message)
+        self.wait_seconds = wait_seconds
+
+
+class TooOften(RefundwatchError):
+    """One address or principal asks more often than the configuration lets it."""
+
+    code = "request.throttled"
+    http_status = 429
+
+    def __init__(self, wait_seconds: int) -> None:
+        """Take after how many seconds the next request is served."""
+        super().__init__(f"Too many requests; come again in {wait_seconds} s.")
+        self.wait_seconds = wait_seconds
+
 
 class Forbidden(RefundwatchError):
     """The caller may not do this; `code` says why."""
@@ -109,6 +126,8 @@ def response(error: RefundwatchError) -> web.Response:
         headers["WWW-Authenticate"] = "Bearer"
     if error.http_status == HTTPStatus.UPGRADE_REQUIRED:
         headers["Upgrade"] = "websocket"
+    if isinstance(error, TooManyTries | TooOften):
+        headers["Retry-After"] = str(error.wait_seconds)
     return render(error.http_status, error.code, error.message, error.field, headers)
 
 

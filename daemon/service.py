@@ -29,13 +29,14 @@ from daemon.notify import notify, watchdog_seconds
 from daemon.outlet import Outlet
 from daemon.queues import queues
 from daemon.refusals import NAME as STORE_WATCH
+from daemon.sockets import CannotListen, make_room, open_to
+from daemon.throttle import rate_of
 from daemon.webhooks import build_webhooks
 from daemon.wiring import recover
-from refundwatch.errors import RefundwatchError, StoreFailed
+from refundwatch.errors import StoreFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from daemon.wiring import Wired
     from refundwatch.config import Address, ApiConfig
@@ -48,7 +49,6 @@ BACKLOG: Final = 1024
 # accept in one turn: a thousand of them grow into an endless storm. Nor may a burst at
 # the door take, until it is turned away, the descriptors that everything else needs.
 ACCEPTED_AT_ONCE: Final = 64
-SOCKET_MODE: Final = 0o660
 SHUTDOWN_SECONDS: Final = 5.0
 CALENDAR_SECONDS: Final = 1.0
 OUTLET: Final = "alarm-outlet"
@@ -159,7 +159,9 @@ class Service:
         await self._serve("webhooks", webhooks, config.webhooks.listen)
         # The last: whoever is answered here finds the other two listening.
         api = GuardedRunner(
-            build_app(self._hub, gate, feed), gate, shutdown_timeout=SHUTDOWN_SECONDS
+            build_app(self._hub, gate, feed, rate_of(config.api)),
+            gate,
+            shutdown_timeout=SHUTDOWN_SECONDS,
         )
         await self._serve_api(api, config.api)
 
@@ -207,10 +209,10 @@ class Service:
         at_once = _accepted_at_once(runner)
         site = web.UnixSite(runner, str(config.socket), backlog=at_once)
         with _listening_on("api", str(config.socket)):
-            _make_room(config.socket)
+            make_room(config.socket, config.socket_group)
             await site.start()
             _lengthen_queue(site)
-            config.socket.chmod(SOCKET_MODE)
+            open_to(config.socket, config.socket_mode, config.socket_group)
         self._stack.callback(config.socket.unlink, missing_ok=True)
         self.addresses["api"] = f"unix:{config.socket}"
         if config.tcp is not None:
@@ -265,12 +267,6 @@ class Service:
         self._hub.log.problem("calendar:trouble", error=kind)
 
 
-class CannotListen(RefundwatchError):
-    """An address is taken, or not ours to listen on."""
-
-    code = "daemon.cannot_listen"
-
-
 @contextmanager
 def _listening_on(name: str, address: str) -> Iterator[None]:
     try:
@@ -293,13 +289,3 @@ def _lengthen_queue(site: web.BaseSite) -> None:
     for listening in getattr(server, "sockets", ()):
         with socket.socket(fileno=os.dup(listening.fileno())) as same:
             same.listen(BACKLOG)
-
-
-def _make_room(path: Path) -> None:
-    """Remove the socket that a killed daemon left behind, and nothing else."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if not path.exists():
-        return
-    if not path.is_socket():
-        raise CannotListen(f"Cannot listen on {path} (api): it is no socket.")
-    path.unlink()

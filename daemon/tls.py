@@ -1,31 +1,67 @@
 """TLS of the operator API beyond loopback.
 
-Invariant: TLS 1.2 at least, and no key without its certificate.
+Invariant: TLS 1.2 at least, forward secrecy and authenticated ciphers only, no
+renegotiation, and no key without its certificate.
 """
 
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from refundwatch.errors import ConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import NoReturn
+
+CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!aDSS"
+"""Of TLS 1.2; those of 1.3 are all of this kind."""
 
 
-def server_context(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
+def server_context(
+    certificate: Path | None,
+    key: Path | None,
+    client_ca: Path | None = None,
+    *,
+    demanded: bool = False,
+) -> ssl.SSLContext | None:
     """Return the context of a listener; None where there is no certificate.
 
+    `client_ca` holds the authorities of client certificates; `demanded` refuses
+    whoever shows none.
+
     Raises:
-        ConfigError: certificate or key cannot be used.
+        ConfigError: a file cannot be used.
     """
     if certificate is None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(CIPHERS)
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
+    load_pair(context, certificate, key)
+    if client_ca is not None:
+        try:
+            context.load_verify_locations(client_ca)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(f"{client_ca}: {error}") from error
+        context.verify_mode = ssl.CERT_REQUIRED if demanded else ssl.CERT_OPTIONAL
+    return context
+
+
+def load_pair(context: ssl.SSLContext, certificate: Path, key: Path | None) -> None:
+    """Let a context show a certificate from the next handshake on.
+
+    Raises:
+        ConfigError: certificate or key cannot be used.
+    """
     try:
-        context.load_cert_chain(certificate, key)
+        context.load_cert_chain(certificate, key, password=_refuse_to_ask)
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(f"{certificate}: {error}") from error
-    return context
+
+
+def _refuse_to_ask() -> NoReturn:
+    """Keep OpenSSL from asking the terminal, which would stop the daemon."""
+    raise ConfigError("The key of api.tls_key is locked by a passphrase.")

@@ -2,8 +2,8 @@
 
 Invariant: `NeverSentError` is raised only when aiohttp's headers signal did not fire,
 which proves that no byte of the request was written; whatever fails after it is
-`NoAnswerError`. No redirect is followed, TLS is always verified, and the host comes
-from the configuration.
+`NoAnswerError`. No redirect is followed, TLS is always verified, no proxy is taken
+from the environment, and the host is one that `daemon.outward` allows.
 
 Source: aiohttp 3.14 tracing, https://docs.aiohttp.org/en/stable/tracing_reference.html
 (read 2026-11).
@@ -16,11 +16,16 @@ from dataclasses import dataclass
 from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
+from daemon.outward import (
+    NotPublicError,
+    PublicResolver,
+    address_of,
+    check_literal,
+)
 from refundwatch.errors import InvariantBroken
 from refundwatch.flow.ports import NeverSentError, NoAnswerError
 from refundwatch.gateways.contract import HttpResponse
@@ -29,6 +34,7 @@ if TYPE_CHECKING:
     import ssl
 
     from aiohttp import StreamReader
+    from aiohttp.abc import AbstractResolver
     from aiohttp.http import RawResponseMessage
 
     from refundwatch.flow.ports import ConnectionPath
@@ -49,8 +55,20 @@ class _Progress:
 class AiohttpTransport:
     """Exchanges with gateways over one client session per process."""
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
-        """Prepare; `tls` replaces the system's roots (a private authority)."""
+    def __init__(
+        self,
+        tls: ssl.SSLContext | None = None,
+        *,
+        public_only: bool = False,
+        resolver: AbstractResolver | None = None,
+    ) -> None:
+        """Prepare; `tls` replaces the system's roots (a private authority).
+
+        With `public_only`, as a live hub has it, nothing goes to an address that is
+        not public.
+        """
+        self._public_only = public_only
+        self._resolver = resolver
         self._tls: ssl.SSLContext | bool = True if tls is None else tls
         self._session: aiohttp.ClientSession | None = None
 
@@ -61,13 +79,22 @@ class AiohttpTransport:
         self._session = aiohttp.ClientSession(
             # A kept connection that died makes every failure ambiguous.
             connector=_BoundedConnector(
-                force_close=True, limit=0, ssl=self._tls, ttl_dns_cache=60
+                force_close=True,
+                limit=0,
+                ssl=self._tls,
+                ttl_dns_cache=60,
+                resolver=self._resolving(),
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             trace_configs=[tracing],
             auto_decompress=False,
             requote_redirect_url=False,
         )
+
+    def _resolving(self) -> AbstractResolver | None:
+        if self._public_only:
+            return PublicResolver(self._resolver)
+        return self._resolver
 
     async def close(self) -> None:
         """Close the session."""
@@ -90,6 +117,8 @@ class AiohttpTransport:
                 return await self._exchange(path, request, progress)
         except aiohttp.InvalidURL as error:
             raise NeverSentError("bad_address") from error
+        except NotPublicError as error:
+            raise NeverSentError("address_not_public") from error
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             reason = _reason(error)
             if progress.sent:
@@ -101,9 +130,12 @@ class AiohttpTransport:
     ) -> HttpResponse:
         if self._session is None:
             raise InvariantBroken("The transport is not open.")
+        address = address_of(path, request)
+        if self._public_only:
+            check_literal(address)
         async with self._session.request(
             request.method,
-            _address(path, request),
+            address,
             data=request.body or None,
             headers={"Accept-Encoding": "identity", **dict(request.headers)},
             allow_redirects=False,
@@ -167,23 +199,15 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     return b"".join(parts)
 
 
-def _address(path: ConnectionPath, request: HttpRequest) -> str:
-    if request.target.startswith("/"):
-        return path.endpoint + request.target
-    if request.moves_money or urlsplit(request.target).scheme not in {"https", "http"}:
-        # An adapter may name another host for a certificate, never for money.
-        raise InvariantBroken(f"{request.operation} names its own host")
-    return request.target
-
-
 def _reason(error: Exception) -> str:
     match error:
         case _TooLargeError():
             return "answer_too_large"
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError():
             return "tls_failed"
-        case aiohttp.ClientConnectorDNSError():
-            return "dns_failed"
+        case aiohttp.ClientConnectorDNSError(os_error=behind):
+            private = isinstance(behind, NotPublicError)
+            return "address_not_public" if private else "dns_failed"
         case aiohttp.ConnectionTimeoutError():
             return "connect_timeout"
         case TimeoutError():

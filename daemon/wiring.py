@@ -19,6 +19,7 @@ from daemon.directory import open_directory
 from daemon.hub import Hub
 from daemon.keys import KeyKeeper
 from daemon.refusals import StoreWatch
+from daemon.renewal import Renewal
 from daemon.tls import server_context
 from daemon.transport import AiohttpTransport
 from refundwatch import __version__
@@ -88,7 +89,12 @@ def prepare(config: Config) -> Prepared:
     policy = policy_of(config)
     ring = read_ring(config)
     with blaming(config, "api.tls_certificate"):
-        tls = server_context(config.api.tls_certificate, config.api.tls_key)
+        tls = server_context(
+            config.api.tls_certificate,
+            config.api.tls_key,
+            config.api.client_ca,
+            demanded=config.api.client_certificates == "required",
+        )
     return Prepared(directory, policy, ring, tls)
 
 
@@ -142,7 +148,7 @@ async def wired(config: Config, clock: Clock, log: Log) -> AsyncIterator[Wired]:
         stack.push_async_callback(store.close)
         vault = await _unlock(store, prepared.ring, clock.now())
         keeper = KeyKeeper(store, vault, clock, lambda: read_ring(config))
-        transport = AiohttpTransport()
+        transport = AiohttpTransport(public_only=config.mode == "live")
         await transport.open()
         stack.push_async_callback(transport.close)
         house = build_house(
@@ -157,6 +163,7 @@ async def wired(config: Config, clock: Clock, log: Log) -> AsyncIterator[Wired]:
             more_jobs={
                 "vault:roll": Job(ROLL_KEYS_SECONDS, keeper.roll),
                 "webhooks:listen": listening(store, directory),
+                "tls:renew": Renewal(config.api, lambda: prepared.tls, store, log).job,
                 "calls:drop": dropping_calls(
                     store, config.retention.gateway_calls_days
                 ),

@@ -134,9 +134,17 @@ class _Loader:
     def _api(self, table: Table) -> ApiConfig:
         api = ApiConfig(
             socket=_placed(table, "socket", "RUNTIME_DIRECTORY", "refundwatch.sock"),
+            socket_mode=table.one_of("socket_mode", ("0600", "0660"), "0660"),
+            socket_group=table.optional_text("socket_group"),
             tcp=table.address("tcp") if "tcp" in table.content else None,
             tls_certificate=table.optional_file("tls_certificate"),
             tls_key=table.optional_file("tls_key"),
+            client_ca=table.optional_file("client_ca"),
+            client_certificates=table.one_of(
+                "client_certificates", ("optional", "required"), "optional"
+            ),
+            requests_per_second=table.integer("requests_per_second", 1000, 1, 10**6),
+            burst=table.integer("burst", 5000, 1, 10**6),
         )
         table.seen.add("tcp")
         table.finish()
@@ -147,6 +155,10 @@ class _Loader:
             )
         if (api.tls_certificate is None) != (api.tls_key is None):
             raise table.error("tls_key", "needs tls_certificate, and the other way")
+        if api.client_ca is not None and api.tls_certificate is None:
+            raise table.error("client_ca", "needs tls_certificate and tls_key")
+        if api.client_ca is None and "client_certificates" in table.content:
+            raise table.error("client_certificates", "needs client_ca")
         if api.tcp and not api.tcp.is_loopback and api.tls_certificate is None:
             raise table.error(
                 "tcp", "beyond loopback needs tls_certificate and tls_key"

@@ -73,12 +73,22 @@ class VaultConfig:
 
 @dataclass(frozen=True, slots=True)
 class ApiConfig:
-    """`[api]`: the operators' listener."""
+    """`[api]`: the operators' listener.
+
+    `client_certificates` is optional or required, where `client_ca` is given.
+    `requests_per_second` and `burst` count for each address and each principal.
+    """
 
     socket: Path
+    socket_mode: str = "0660"
+    socket_group: str | None = None
     tcp: Address | None = None
     tls_certificate: Path | None = None
     tls_key: Path | None = None
+    client_ca: Path | None = None
+    client_certificates: str = "optional"
+    requests_per_second: int = 1000
+    burst: int = 5000
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,11 @@ class Adapter:
         del settings
         return self
 
+    def origins(self, account: AccountView) -> tuple[str, ...]:
+        """Give no origin beside the endpoint."""
+        del account
+        return ()
+
     def open_session(
         self, account: AccountView, credentials: Credentials, now: datetime
     ) -> Operation[Session | Unauthorized | Unsure]:

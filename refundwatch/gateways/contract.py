@@ -332,6 +332,13 @@ class Gateway(Protocol):
         """Give the adapter as it serves an account with these settings."""
         ...
 
+    def origins(self, account: AccountView) -> tuple[str, ...]:
+        """Give the origins beside the endpoint (`https://host`) that are asked, too.
+
+        Never for money: that goes to the endpoint alone.
+        """
+        ...
+
     def authorize(
         self, request: HttpRequest, credentials: Credentials, now: datetime
     ) -> HttpRequest:

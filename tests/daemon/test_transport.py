@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiohttp.abc import AbstractResolver
 
+from daemon import outward
+from daemon.tls import server_context
 from daemon.transport import ANSWER_LIMIT_BYTES, AiohttpTransport
 from refundwatch.errors import InvariantBroken
 from refundwatch.flow.ports import ConnectionPath, NeverSentError, NoAnswerError
 from refundwatch.gateways.contract import AccountView, HttpRequest, HttpResponse
-from refundwatch.gateways.registry import gateway
+from refundwatch.gateways.registry import NAMES, gateway
+from tests.daemon.certifying import certify
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
 
     Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -211,3 +217,133 @@ async def test_credentials_and_bodies_stand_in_no_error() -> None:
         )
     shown = repr(caught.value) + repr(caught.value.__cause__)
     assert "canary" not in shown
+
+
+# --- where to ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://evil.example/v1/notifications/certs/a",
+        "http://api.paypal.com/v1/notifications/certs/a",
+        "https://api.paypal.com:8443/v1/notifications/certs/a",
+        "https://api.paypal.com@evil.example/v1/notifications/certs/a",
+        "https://evil@api.paypal.com/v1/notifications/certs/a",
+        "https://api.paypal.com.evil.example/v1/notifications/certs/a",
+        "//evil.example/a",
+        "ftp://api.paypal.com/a",
+        "a",
+    ],
+)
+async def test_host_that_nobody_declared_is_never_asked(target: str) -> None:
+    view = AccountView("paypal-us", "live", "https://api-m.paypal.com")
+    path = ConnectionPath(
+        "paypal-us/main", view, gateway("paypal"), view.endpoint, 1, 0.3, 4
+    )
+    request = HttpRequest("certificate", "GET", target)
+    if target.startswith("//"):
+        assert outward.address_of(path, request) == view.endpoint + target
+        return
+    with pytest.raises(InvariantBroken):
+        outward.address_of(path, request)
+
+
+def test_declared_hosts_are_these_and_for_money_none() -> None:
+    declared = {
+        (name, origin)
+        for name in NAMES
+        for mode, endpoint in (
+            ("live", "https://api.checkout.com"),
+            ("sandbox", "https://abc.api.sandbox.checkout.com"),
+        )
+        for origin in gateway(name).origins(AccountView("a", mode, endpoint))
+    }
+    assert declared == {
+        ("checkout", "https://abc.access.sandbox.checkout.com"),
+        ("checkout", "https://access.checkout.com"),
+        ("paypal", "https://api.paypal.com"),
+        ("paypal", "https://api-m.paypal.com"),
+        ("paypal", "https://api.sandbox.paypal.com"),
+        ("paypal", "https://api-m.sandbox.paypal.com"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("8.8.8.8", True),
+        ("2606:4700::1111", True),
+        ("127.0.0.1", False),
+        ("10.0.0.1", False),
+        ("169.254.169.254", False),
+        ("100.64.0.1", False),
+        ("0.0.0.0", False),
+        ("224.0.0.1", False),
+        ("::1", False),
+        ("fe80::1%eth0", False),
+        ("fd00::1", False),
+        ("::ffff:10.0.0.1", False),
+        ("64:ff9b::a00:1", False),
+        ("2002:a00:1::", False),
+        ("nonsense", False),
+    ],
+)
+def test_address_is_of_the_internet_or_not(address: str, public: bool) -> None:
+    assert outward.is_public(address) is public
+
+
+class Naming(AbstractResolver):
+    """Gives each name's next addresses, as a name server with a short life does."""
+
+    def __init__(self, *answers: list[str]) -> None:
+        self.answers = list(answers)
+
+    async def resolve(self, host: str, port: int = 0, family: Any = 0) -> Any:
+        return [
+            {
+                "hostname": host,
+                "host": one,
+                "port": port,
+                "family": socket.AF_INET,
+                "proto": 0,
+                "flags": 0,
+            }
+            for one in self.answers.pop(0)
+        ]
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    ["https://127.0.0.1:1", "https://[::1]:1", "https://169.254.169.254", "https://x"],
+)
+async def test_live_endpoint_on_no_public_address_was_never_sent(
+    endpoint: str,
+) -> None:
+    naming = Naming(["127.0.0.1", "10.1.1.1"])
+    transport = AiohttpTransport(public_only=True, resolver=naming)
+    await transport.open()
+    try:
+        with pytest.raises(NeverSentError, match="address_not_public"):
+            await transport.exchange(path_to(endpoint), MONEY, 1)
+    finally:
+        await transport.close()
+
+
+async def test_name_that_changes_to_a_private_address_is_left_out() -> None:
+    resolver = outward.PublicResolver(Naming(["8.8.8.8", "127.0.0.1"], ["127.0.0.1"]))
+    assert [one["host"] for one in await resolver.resolve("x", 443)] == ["8.8.8.8"]
+    with pytest.raises(outward.NotPublicError):
+        await resolver.resolve("x", 443)
+
+
+async def test_certificate_of_nobody_we_trust_was_never_sent(tmp_path: Path) -> None:
+    certify(tmp_path)
+    own = server_context(tmp_path / "api.pem", tmp_path / "api.key")
+    async with serving(answering(b""), own) as port, transporting() as transport:
+        path = path_to(f"https://127.0.0.1:{port}")
+        with pytest.raises(NeverSentError, match="tls_failed"):
+            await transport.exchange(path, MONEY, 1)

@@ -57,6 +57,11 @@ class Checkout(Adapter):
         """Declare what Checkout.com can do."""
         return facts.CAPABILITIES
 
+    def origins(self, account: AccountView) -> tuple[str, ...]:
+        """Give the host of tokens that belongs to the endpoint."""
+        host = sessions.token_host(account.endpoint)
+        return (host,) if host else ()
+
     def authorize(
         self,
         request: HttpRequest,

@@ -76,7 +76,7 @@ def _token_request(account: AccountView, credentials: Credentials) -> HttpReques
     return HttpRequest(
         operation=SESSION,
         method="POST",
-        target=_token_host(account.endpoint) + _PATH,
+        target=token_host(account.endpoint) + _PATH,
         headers=(
             ("Authorization", "Basic " + b64encode(pair).decode("ascii")),
             ("Content-Type", "application/x-www-form-urlencoded"),
@@ -85,7 +85,7 @@ def _token_request(account: AccountView, credentials: Credentials) -> HttpReques
     )
 
 
-def _token_host(endpoint: str) -> str:
+def token_host(endpoint: str) -> str:
     """Give the host of tokens that belongs to an endpoint; empty for the same one."""
     found = _HOST.fullmatch(endpoint.rstrip("/"))
     if found is None:

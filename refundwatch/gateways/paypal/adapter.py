@@ -16,6 +16,7 @@ from refundwatch.gateways.contract import LookupFailed, PaymentUnreadable
 from refundwatch.gateways.paypal import (
     answers,
     building,
+    certificates,
     facts,
     lookup,
     payment,
@@ -51,6 +52,10 @@ class PayPal(Adapter):
     def capabilities(self) -> Capabilities:
         """Declare what PayPal can do."""
         return facts.CAPABILITIES
+
+    def origins(self, account: AccountView) -> tuple[str, ...]:
+        """Give where PayPal publishes the certificates that sign its webhooks."""
+        return certificates.origins(account)
 
     def authorize(
         self,

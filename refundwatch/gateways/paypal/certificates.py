@@ -61,14 +61,14 @@ def is_allowed(url: str, account: AccountView) -> bool:
     """
     if len(url) > _MAX_URL:
         return False
-    for origin in _origins(account):
+    for origin in origins(account):
         base = origin + facts.CERTIFICATE_PATH
         if url.startswith(base):
             return _FILE_NAME.fullmatch(url[len(base) :]) is not None
     return False
 
 
-def _origins(account: AccountView) -> tuple[str, ...]:
+def origins(account: AccountView) -> tuple[str, ...]:
     """Give the origins of the mode; a sandbox may add one on this machine."""
     known = facts.CERTIFICATE_ORIGINS.get(account.mode, ())
     extra = account.settings.get(facts.WEBHOOK_CERT_ORIGIN, "")
