@@ -48,6 +48,21 @@ _LINE: Final = re.compile(
 _RSA_MOST_BITS: Final = 8192
 _RSA_MOST_EXPONENT_BITS: Final = 64
 _RSA_LEAST_EXPONENT: Final = 3
+# The points of small order, without their sign: under each of them anybody can make a
+# signature that many or all messages fit, so nobody who has one could be held to it.
+_SMALL_ORDER: Final = frozenset(
+    bytes.fromhex(text)
+    for text in (
+        "00" * 32,
+        "01" + "00" * 31,
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ec" + "ff" * 30 + "7f",
+        "ed" + "ff" * 30 + "7f",
+        "ee" + "ff" * 30 + "7f",
+    )
+)
+_SIGN_BIT: Final = 0x80
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +139,7 @@ def _sound(key: PublicKey) -> PublicKey:
 _SENTENCES: Final[Mapping[str, str]] = {
     "key_type": "is of a kind that cannot sign here",
     "key_type_differs": "says another type inside",
+    "key_small_order": "is one with which anybody could sign",
     "rsa_size": f"has more than {_RSA_MOST_BITS} bits, or an odd exponent",
 }
 
@@ -170,8 +186,12 @@ def strict_base64(text: bytes) -> bytes:
 
 
 def _ed25519(fields: Fields) -> Ed25519PublicKey:
+    point = fields.string()
+    unsigned = point[:-1] + bytes(octet & ~_SIGN_BIT for octet in point[-1:])
+    if unsigned in _SMALL_ORDER:
+        raise WireBroken("key_small_order")
     try:
-        return Ed25519PublicKey.from_public_bytes(fields.string())
+        return Ed25519PublicKey.from_public_bytes(point)
     except ValueError as error:
         raise WireBroken("key_point") from error
 

@@ -6,7 +6,9 @@ from base64 import b64encode
 from typing import Any
 
 import pytest
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +24,7 @@ from refundwatch.security.sshsig.wire import Fields, mpint, string
 from tests.unit.security.sshsig_making import ACCEPT, RSA_TOO
 
 GOOD = ACCEPT[0]["public"]
+SK = b"sk-ssh-ed25519@openssh.com"
 
 
 def line(name: bytes, *fields: bytes) -> str:
@@ -60,9 +63,9 @@ def test_comment_and_line_end_are_left_out(row: dict[str, Any]) -> None:
         line(b"ssh-ed25519-cert-v01@openssh.com", string(bytes(32))),
         line(b"ssh-ed25519", string(bytes(31))),
         line(b"ssh-ed25519", string(bytes(33))),
-        line(b"ssh-ed25519", string(bytes(32)), b"\0"),
+        line(b"ssh-ed25519", string(b"\x09" * 32), b"\0"),
         line(b"ssh-ed25519"),
-        line(b"sk-ssh-ed25519@openssh.com", string(bytes(32))),
+        line(SK, string(b"\x09" * 32)),
         line(b"ecdsa-sha2-nistp256", string(b"nistp384"), string(b"\x04" + bytes(64))),
         line(b"ecdsa-sha2-nistp256", string(b"nistp256"), string(b"\x04" + bytes(64))),
         line(b"ecdsa-sha2-nistp256", string(b"nistp256"), string(b"\0")),
@@ -88,6 +91,41 @@ def test_short_form_of_a_point_is_a_second_spelling_and_refused() -> None:
         parse_public_key(
             line(b"ecdsa-sha2-nistp256", string(b"nistp256"), string(point))
         )
+
+
+# 8·P is the neutral point: found by adding points, not taken from the code.
+SMALL = (
+    "00" * 32,
+    "01" + "00" * 31,
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    "ec" + "ff" * 30 + "7f",
+    "ed" + "ff" * 30 + "7f",
+    "ee" + "ff" * 30 + "7f",
+)
+
+
+@pytest.mark.parametrize("sign", [0x00, 0x80])
+@pytest.mark.parametrize("small", SMALL)
+def test_key_with_which_anybody_could_sign_is_refused(small: str, sign: int) -> None:
+    """The system's library accepts them, and under them what was never signed."""
+    point = bytearray.fromhex(small)
+    point[31] |= sign
+    library = Ed25519PublicKey.from_public_bytes(bytes(point))
+    nobody = bytes([1]) + bytes(63)
+    fits = [number for number in range(64) if holds(library, nobody, number)]
+    assert fits, "OpenSSL refuses it by itself"
+    for name, more in ((b"ssh-ed25519", b""), (SK, string(b"ssh:"))):
+        with pytest.raises(PublicKeyInvalid, match="anybody could sign"):
+            parse_public_key(line(name, string(bytes(point)), more))
+
+
+def holds(key: Ed25519PublicKey, signature: bytes, number: int) -> bool:
+    try:
+        key.verify(signature, bytes([number]))
+    except InvalidSignature:
+        return False
+    return True
 
 
 def test_message_names_the_kind_that_cannot_sign() -> None:
