@@ -124,13 +124,13 @@ def _credentials(
 
 def _check_settings(config: Config, account: AccountConfig, adapter: Gateway) -> None:
     known = adapter.capabilities.settings + adapter.capabilities.optional_settings
-    given = {_plain(name) for name in account.settings}
+    given = {plain_setting(name) for name in account.settings}
     where = f"accounts.{account.name}.settings"
     for name in adapter.capabilities.settings:
-        if _plain(name) not in given:
+        if plain_setting(name) not in given:
             raise at_fault(config, f"{where}.{name}", "is missing")
     for name in account.settings:
-        if _plain(name) not in {_plain(one) for one in known}:
+        if plain_setting(name) not in {plain_setting(one) for one in known}:
             message = f"is not known to {account.gateway}"
             raise at_fault(config, f"{where}.{name}", message)
 
@@ -174,11 +174,11 @@ def _settings(config: Config, account: AccountConfig) -> dict[str, str]:
         except OSError as error:
             where = f"accounts.{account.name}.settings.{name}"
             raise at_fault(config, where, f"{path}: {error.strerror}") from error
-        settings[_plain(name)] = text
+        settings[plain_setting(name)] = text
     return settings
 
 
-def _plain(name: str) -> str:
+def plain_setting(name: str) -> str:
     """Name a setting by what the adapter reads: a file's content is its PEM text."""
     if name.endswith(_FILE_SETTING):
         return name.removesuffix(_FILE_SETTING) + "_pem"

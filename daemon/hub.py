@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from daemon.keys import KeyKeeper
+    from daemon.live import Live
+    from daemon.reload import Reloader
     from refundwatch.flow.backfill import Backfiller
     from refundwatch.flow.cancel import Canceller
     from refundwatch.flow.intake import Intake
@@ -49,8 +51,9 @@ class Hub:
     instance: str
     mode: str
     version: str
-    policy: Policy
+    live: Live
     store: Store
+    reloader: Reloader
     intake: Intake
     canceller: Canceller
     backfiller: Backfiller
@@ -64,6 +67,11 @@ class Hub:
     refusing: str | None = None
     failed: asyncio.Event = field(default_factory=asyncio.Event)
     counters: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
+
+    @property
+    def policy(self) -> Policy:
+        """Give the rules that decide now."""
+        return self.live.prepared.policy
 
     def count(self, name: str, by: int = 1) -> None:
         """Raise one of the process's own counters."""

@@ -37,6 +37,13 @@ class Outlet:
         self._bell.set()
         self._pause = FIRST_PAUSE_SECONDS
 
+    def use(self, config: AlarmsConfig) -> None:
+        """Use another outlet from now on, at once for what waits."""
+        if config != self._config:
+            self._config = config
+            self._pause = FIRST_PAUSE_SECONDS
+            self._bell.set()
+
     def wake(self, committed: Committed) -> None:
         """Look again when a commit touched an alarm."""
         if "alarm" in committed.touched:
@@ -44,9 +51,6 @@ class Outlet:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Send alarms as they come until told to stop."""
-        if not self._config.command and self._config.url is None:
-            await stop.wait()
-            return
         stopped = asyncio.ensure_future(stop.wait())
         try:
             while not stop.is_set():
@@ -64,7 +68,12 @@ class Outlet:
             stopped.cancel()
 
     async def step(self) -> bool:
-        """Send what waits, oldest first; False when something could not leave."""
+        """Send what waits, oldest first; False when something could not leave.
+
+        Without an outlet nothing waits to leave.
+        """
+        if not self._config.command and self._config.url is None:
+            return True
         waiting = await self._hub.store.read(ListAlarms(unsent_only=True))
         for alarm in sorted(waiting, key=lambda one: one.id):
             if not await self._send(alarm):

@@ -50,6 +50,11 @@ class Renewal:
         self._log = log
         self._taken = _digest(config)
 
+    def use(self, config: ApiConfig) -> None:
+        """Watch the files of a configuration that was just loaded, as they are now."""
+        self._config = config
+        self._taken = _digest(config)
+
     @property
     def job(self) -> Job:
         """Give the calendar's job."""

@@ -11,8 +11,7 @@ import os
 import signal
 import socket
 from contextlib import AsyncExitStack, contextmanager
-from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MISSED
@@ -29,8 +28,10 @@ from daemon.notify import notify, watchdog_seconds
 from daemon.outlet import Outlet
 from daemon.queues import queues
 from daemon.refusals import NAME as STORE_WATCH
+from daemon.reload import NAME as RELOAD
 from daemon.sockets import CannotListen, make_room, open_to
 from daemon.throttle import rate_of
+from daemon.tls import following
 from daemon.webhooks import build_webhooks
 from daemon.wiring import recover
 from refundwatch.errors import StoreFailed
@@ -69,8 +70,9 @@ class Service:
     async def run(self) -> int:
         """Start, serve until a signal or a failed store, stop; return the exit code."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.tell)
+        loop.add_signal_handler(signal.SIGHUP, self._parts.reloader.ask)
         try:
             await self.start()
             await self._until_told()
@@ -91,15 +93,17 @@ class Service:
             self._hub.log.problem("recovery:unknown", refunds=len(left))
         await self._listen()
         rooms = (room.name for room in self._parts.house.rooms)
-        names = (*rooms, OUTLET, STORE_WATCH, self._hub.keys.name)
+        names = (*rooms, OUTLET, STORE_WATCH, self._hub.keys.name, RELOAD)
         await close_crash_alarms(self._hub, names)
         for room in self._parts.house.rooms:
             self._supervisor.keep(room.name, room.run)
         outlet = Outlet(self._hub, self._parts.config.alarms)
         self._stack.callback(self._hub.store.subscribe(outlet.wake))
+        self._parts.live.subscribe(lambda: outlet.use(self._parts.config.alarms))
         self._supervisor.keep(OUTLET, outlet.run)
         self._supervisor.keep(STORE_WATCH, self._parts.watch.run)
         self._supervisor.keep(self._hub.keys.name, self._hub.keys.run)
+        self._supervisor.keep(RELOAD, self._parts.reloader.run)
         self._schedule()
         self._hub.ready = True
         self._hub.log.event("daemon:ready", pid=os.getpid(), **self.addresses)
@@ -128,10 +132,22 @@ class Service:
     # --- listeners -----------------------------------------------------------------
 
     async def _listen(self) -> None:
-        config, house = self._parts.config, self._parts.house
-        receptionist = house.receptionist
+        config, live = self._parts.config, self._parts.live
+        receptionist = self._parts.house.receptionist
         api_limits, door_limits = self._limits()
         gate, door = Gatekeeper(api_limits), Gatekeeper(door_limits)
+
+        def limit_anew() -> None:
+            gate.limits, door.limits = self._limits()
+
+        def body_limit_bytes() -> int:
+            return live.config.webhooks.body_limit_bytes
+
+        def door_line(*line: Any, **kwargs: Any) -> ExpressHandler:
+            desk = receptionist.receive_at_once
+            return ExpressHandler(desk, body_limit_bytes(), *line, **kwargs)
+
+        live.subscribe(limit_anew)
         feed = Feed(self._hub)
         gates = {"api": gate, "webhooks": door}
         health = web.AppRunner(
@@ -145,15 +161,9 @@ class Service:
         )
         await self._serve("health", health, config.health)
         webhooks = GuardedRunner(
-            build_webhooks(
-                self._hub, receptionist, door, config.webhooks.body_limit_bytes
-            ),
+            build_webhooks(self._hub, receptionist, door, body_limit_bytes),
             door,
-            partial(
-                ExpressHandler,
-                receptionist.receive_at_once,
-                config.webhooks.body_limit_bytes,
-            ),
+            door_line,
             shutdown_timeout=SHUTDOWN_SECONDS,
         )
         await self._serve("webhooks", webhooks, config.webhooks.listen)
@@ -168,7 +178,7 @@ class Service:
     def _limits(self) -> tuple[GuardLimits, GuardLimits]:
         """Return the caps of API and webhook listener, as descriptors allow them."""
         wanted = self._parts.config.webhooks
-        calls = sum(path.concurrency for path in self._parts.directory.all())
+        calls = sum(path.concurrency for path in self._parts.live.all())
         limit = granted()
         shares = share_out(
             limit,
@@ -216,7 +226,7 @@ class Service:
         self._stack.callback(config.socket.unlink, missing_ok=True)
         self.addresses["api"] = f"unix:{config.socket}"
         if config.tcp is not None:
-            tls = self._parts.tls
+            tls = following(lambda: self._parts.live.prepared.tls)
             tcp = web.TCPSite(
                 runner,
                 config.tcp.host,

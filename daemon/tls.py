@@ -7,11 +7,13 @@ renegotiation, and no key without its certificate.
 from __future__ import annotations
 
 import ssl
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from refundwatch.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
     from typing import NoReturn
 
@@ -65,3 +67,40 @@ def load_pair(context: ssl.SSLContext, certificate: Path, key: Path | None) -> N
 def _refuse_to_ask() -> NoReturn:
     """Keep OpenSSL from asking the terminal, which would stop the daemon."""
     raise ConfigError("The key of api.tls_key is locked by a passphrase.")
+
+
+def fingerprint(certificate: Path | None) -> bytes | None:
+    """Tell one certificate file from another; None where there is none.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    if certificate is None:
+        return None
+    try:
+        return sha256(certificate.read_bytes()).digest()
+    except OSError as error:
+        raise ConfigError(f"{certificate}: {error.strerror or error}") from error
+
+
+def following(
+    current: Callable[[], ssl.SSLContext | None],
+) -> ssl.SSLContext | None:
+    """Return the listener's context, whose handshakes each use the one of that moment.
+
+    Lines that stand keep what they were opened with. OpenSSL asks for the context in
+    every handshake, whether or not the client names a server.
+    """
+    first = current()
+    if first is None:
+        return None
+
+    def choose(
+        line: ssl.SSLSocket | ssl.SSLObject, _name: str | None, _first: ssl.SSLContext
+    ) -> None:
+        now = current()
+        if now is not None and now is not line.context:
+            line.context = now
+
+    first.sni_callback = choose
+    return first

@@ -23,19 +23,22 @@ if TYPE_CHECKING:
 
 
 def build_webhooks(
-    hub: Hub, receptionist: Receptionist, gate: Gatekeeper, body_limit_bytes: int
+    hub: Hub,
+    receptionist: Receptionist,
+    gate: Gatekeeper,
+    limit_bytes: Callable[[], int],
 ) -> web.Application:
-    """Build the webhook listener's application."""
+    """Build the webhook listener's application; a body has so many bytes at most."""
     app = web.Application(middlewares=[_quiet(hub)])
 
     async def receive(request: web.Request) -> web.Response:
-        body = await read_body(request, gate, body_limit_bytes)
+        body = await read_body(request, gate, limit_bytes())
         raw = RawDelivery(headers_of(request.headers), body, dict(request.query))
         reception = await receptionist.receive(request.match_info["account"], raw)
         return web.Response(status=reception.status, body=reception.body)
 
     async def greet(request: web.Request) -> web.Response:
-        await read_body(request, gate, body_limit_bytes)
+        await read_body(request, gate, limit_bytes())
         query = {name: request.query[name] for name in request.query}
         answer = receptionist.greet(request.match_info["account"], query)
         if answer is None:

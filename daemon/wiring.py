@@ -18,9 +18,11 @@ from daemon.descriptors import LoopTroubles
 from daemon.directory import open_directory
 from daemon.hub import Hub
 from daemon.keys import KeyKeeper
+from daemon.live import Live
 from daemon.refusals import StoreWatch
+from daemon.reload import Reloader, opening
 from daemon.renewal import Renewal
-from daemon.tls import server_context
+from daemon.tls import fingerprint, server_context
 from daemon.transport import AiohttpTransport
 from refundwatch import __version__
 from refundwatch.config import resolve_secret
@@ -58,24 +60,34 @@ ROLL_KEYS_SECONDS: Final = 86_400
 class Wired:
     """A daemon whose parts are open, before anything runs."""
 
-    config: Config
+    live: Live
     hub: Hub
     house: House
-    directory: Directory
     store: SqliteStore
-    tls: ssl.SSLContext | None
+    reloader: Reloader
     watch: StoreWatch
     troubles: LoopTroubles
+
+    @property
+    def config(self) -> Config:
+        """Give the configuration in force."""
+        return self.live.config
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What a configuration means, with every secret it names; nothing is open."""
+    """What a configuration means, with every secret it names; nothing is open.
+
+    A running daemon is given another one whole, so whatever a configuration changes in
+    it is part of this.
+    """
 
     directory: Directory
     policy: c.Policy
+    settings: FlowSettings
     ring: KeyRing
     tls: ssl.SSLContext | None
+    certificate: bytes | None = None
 
 
 def prepare(config: Config) -> Prepared:
@@ -95,7 +107,9 @@ def prepare(config: Config) -> Prepared:
             config.api.client_ca,
             demanded=config.api.client_certificates == "required",
         )
-    return Prepared(directory, policy, ring, tls)
+        certificate = fingerprint(config.api.tls_certificate)
+    settings = flow_settings(config)
+    return Prepared(directory, policy, settings, ring, tls, certificate)
 
 
 def _refuse_cards_in(config: Config) -> None:
@@ -132,7 +146,7 @@ async def wired(config: Config, clock: Clock, log: Log) -> AsyncIterator[Wired]:
         RefundwatchError: a part could not be opened; its message says why.
     """
     prepared = prepare(config)
-    directory, policy = prepared.directory, prepared.policy
+    live = Live(config, prepared)
     failed = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -151,31 +165,39 @@ async def wired(config: Config, clock: Clock, log: Log) -> AsyncIterator[Wired]:
         transport = AiohttpTransport(public_only=config.mode == "live")
         await transport.open()
         stack.push_async_callback(transport.close)
+        renewal = Renewal(config.api, lambda: live.prepared.tls, store, log)
+        live.subscribe(lambda: renewal.use(live.config.api))
         house = build_house(
             store=store,
             transport=transport,
             clock=clock,
-            paths=directory,
-            settings=flow_settings(config),
-            policy=lambda: policy,
+            paths=live,
+            rules=lambda: live.prepared.settings,
+            policy=lambda: live.prepared.policy,
             log=log,
-            probe_every_seconds=max(round(config.probe.interval_seconds), 1),
+            probe_every_seconds=probe_seconds(config),
             more_jobs={
                 "vault:roll": Job(ROLL_KEYS_SECONDS, keeper.roll),
-                "webhooks:listen": listening(store, directory),
-                "tls:renew": Renewal(config.api, lambda: prepared.tls, store, log).job,
+                "tls:renew": renewal.job,
+                "webhooks:listen": listening(store, live),
                 "calls:drop": dropping_calls(
-                    store, config.retention.gateway_calls_days
+                    store, lambda: live.config.retention.gateway_calls_days
                 ),
             },
         )
         stack.callback(store.subscribe(house.wake))
+        reloader = Reloader(live, house, prepare)
+        stack.callback(reloader.close)
+        live.subscribe(
+            lambda: house.calendar.retime("probe", probe_seconds(live.config))
+        )
         hub = Hub(
             instance=config.instance,
             mode=config.mode,
             version=__version__,
-            policy=policy,
+            live=live,
             store=store,
+            reloader=reloader,
             intake=house.intake,
             canceller=house.canceller,
             backfiller=house.backfiller,
@@ -188,7 +210,7 @@ async def wired(config: Config, clock: Clock, log: Log) -> AsyncIterator[Wired]:
         )
         watch = StoreWatch(hub)
         store.hear_refusals(watch.changed)
-        yield Wired(config, hub, house, directory, store, prepared.tls, watch, troubles)
+        yield Wired(live, hub, house, store, reloader, watch, troubles)
 
 
 async def recover(parts: Wired) -> tuple[str, ...]:
@@ -197,29 +219,10 @@ async def recover(parts: Wired) -> tuple[str, ...]:
     Raises:
         StoreMismatch: it belongs to another instance, mode or gateway.
     """
-    config, hub = parts.config, parts.hub
+    hub = parts.hub
     now = hub.clock.now()
-    await hub.store.execute(
-        c.OpenHouse(
-            at=now,
-            instance=config.instance,
-            mode=config.mode,
-            config_digest=config.digest,
-            version=__version__,
-            accounts=tuple(
-                c.AccountSpec(it.name, it.gateway, it.timezone)
-                for it in config.accounts
-            ),
-            connections=tuple(
-                c.ConnectionSpec(account.name, it.name, it.endpoint)
-                for account in config.accounts
-                for it in account.connections
-            ),
-            # One probe may come late; two that do not come are a silence.
-            observation_gap_seconds=2 * config.probe.interval_seconds
-            + config.probe.timeout_seconds,
-        )
-    )
+    await hub.store.execute(opening(parts.config, now))
+    await parts.reloader.close_alarm()
     return await hub.store.execute(c.AbandonAttempts(now, now, all_open=True))
 
 
@@ -249,6 +252,11 @@ def policy_of(config: Config) -> c.Policy:
             if account.declared_payments == "hold"
         ),
     )
+
+
+def probe_seconds(config: Config) -> int:
+    """Say how often the calendar probes every connection."""
+    return max(round(config.probe.interval_seconds), 1)
 
 
 def flow_settings(config: Config) -> FlowSettings:

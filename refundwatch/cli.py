@@ -41,7 +41,7 @@ FRONT_ENDS: Final[dict[str, tuple[str, str]]] = {
     "tokens": ("refundwatch.commands.tokens", "create, list, revoke"),
     "keys": ("refundwatch.commands.keys", "status, rotate"),
     "customers": ("refundwatch.commands.customers", "show, unmask, erase"),
-    "config": ("refundwatch.commands.config", "check, show, path"),
+    "config": ("refundwatch.commands.config", "check, show, path, reload"),
 }
 _EXTRAS: Final = {
     "textual": "tui",

@@ -458,6 +458,14 @@ class ConfigError(RefundwatchError):
     exit_code = 78
 
 
+class ConfigNotLoaded(RefundwatchError):
+    """A running daemon keeps the configuration it has; the message says why."""
+
+    code = "config.not_loaded"
+    http_status = 422
+    exit_code = 4
+
+
 class SecretUnavailable(RefundwatchError):
     """A secret could not be had from where the configuration says it is."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from daemon.routes import (
     access,
     accounts,
+    config,
     customers,
     deliveries,
     keys,
@@ -27,6 +28,7 @@ HANDLERS: dict[str, RouteHandler] = {
     **tokens.HANDLERS,
     **customers.HANDLERS,
     **keys.HANDLERS,
+    **config.HANDLERS,
 }
 
 __all__ = ["HANDLERS", "Answer", "Call", "RouteHandler"]

@@ -14,6 +14,7 @@ from refundwatch.api import models as m
 from refundwatch.api import models_customers as mc
 from refundwatch.api import models_keys as mk
 from refundwatch.api import models_tokens as mt
+from refundwatch.api.models_config import ReloadBody, ReloadView
 from refundwatch.domain.policy import Permission
 
 if TYPE_CHECKING:
@@ -418,6 +419,15 @@ ROUTES: Final[tuple[Route, ...]] = (
             Parameter("start", "integer", "First sequence.", 0, 2**53 - 1),
             Parameter("limit", "integer", "Rows on a page.", 1, 1000),
         ),
+    ),
+    Route(
+        "config.reload",
+        "POST",
+        "/config/reload",
+        "Load the configuration anew, whole or not at all",
+        P.CONFIG_RELOAD,
+        ReloadView,
+        ReloadBody,
     ),
     Route(
         "tokens.list",

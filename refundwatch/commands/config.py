@@ -1,23 +1,28 @@
-"""`refundwatch config`: check, show, path.
+"""`refundwatch config`: check, show, path, reload.
 
-Invariant: it opens the configuration and nothing else; a secret is shown only as the
-place it is kept in.
+Invariant: all but `reload` open the configuration and nothing else; a secret is shown
+only as the place it is kept in.
 """
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from refundwatch.commands.command_line import run_work, share_flags
 from refundwatch.commands.output import emit, json_text, say
 from refundwatch.config import default_path, effective_settings, load_config
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
 
 
 def main(argv: list[str]) -> int:
     """Run one command; return its exit code."""
     parser = ArgumentParser(
         prog="refundwatch config",
-        description="The daemon's configuration: check, show, path.",
+        description="The daemon's configuration: check, show, path, reload.",
         allow_abbrev=False,
     )
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -30,9 +35,21 @@ def main(argv: list[str]) -> int:
         verb.add_argument("--config", type=Path, metavar="FILE", help="this one")
         verb.add_argument("--json", action="store_true", help="print JSON")
         verb.set_defaults(work=work)
+    _add_reload(verbs)
     arguments = parser.parse_args(argv)
     code: int = arguments.work(arguments)
     return code
+
+
+def _add_reload(verbs: _SubParsersAction[ArgumentParser]) -> None:
+    summary = "Let the running daemon load its configuration anew"
+    verb = verbs.add_parser("reload", help=summary, description=summary + ".")
+    share_flags(verb)
+    verb.add_argument(
+        "--dry-run", action="store_true", help="say what would change, change nothing"
+    )
+    work = "refundwatch.commands.config_reload:reload"
+    verb.set_defaults(work=lambda arguments: run_work(work, arguments))
 
 
 def check(arguments: Namespace) -> int:

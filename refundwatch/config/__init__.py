@@ -30,7 +30,7 @@ from refundwatch.config.model import (
 )
 from refundwatch.config.paths import default_path, user_folder
 from refundwatch.config.secrets import Secret, resolve_secret
-from refundwatch.config.showing import Setting, effective_settings
+from refundwatch.config.showing import Setting, effective_settings, flat_settings
 from refundwatch.config.table import blame
 
 __all__ = [
@@ -59,6 +59,7 @@ __all__ = [
     "config_digest",
     "default_path",
     "effective_settings",
+    "flat_settings",
     "load_client_config",
     "load_config",
     "resolve_secret",

@@ -48,6 +48,11 @@ def effective_settings(config: Config) -> tuple[Setting, ...]:
     )
 
 
+def flat_settings(config: Config) -> dict[str, str]:
+    """Give every effective value by its dotted key; secrets only as references."""
+    return dict(_flat("", config))
+
+
 def _source(path: Path, text: str, given: dict[str, object], key: str) -> str:
     if _is_given(given, key):
         line = nearest_line(text, key)

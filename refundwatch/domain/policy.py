@@ -55,6 +55,7 @@ class Permission(StrEnum):
     EVENT_READ = "event:read"
     AUDIT_READ = "audit:read"
     CONFIG_READ = "config:read"
+    CONFIG_RELOAD = "config:reload"
     TOKEN_MANAGE = "token:manage"  # noqa: S105 - the name of a permission
     KEY_MANAGE = "key:manage"
     CUSTOMER_UNMASK = "customer:unmask"
@@ -100,6 +101,7 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
         P.CONNECTION_CONTROL,
         P.ALARM_ACKNOWLEDGE,
         P.CONFIG_READ,
+        P.CONFIG_RELOAD,
         P.TOKEN_MANAGE,
         P.KEY_MANAGE,
         P.CUSTOMER_ERASE,
@@ -107,7 +109,8 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
 }
 """The one table of roles. An admin decides about access, never about money."""
 
-# Whoever gives out tokens could give itself an approver's, so that too is for people.
+# Whoever gives out tokens could give itself an approver's, so that too is for people;
+# and so is whatever changes the bands.
 PEOPLE_ONLY: Final = frozenset(
     {
         P.REFUND_APPROVE,
@@ -117,6 +120,7 @@ PEOPLE_ONLY: Final = frozenset(
         P.KEY_MANAGE,
         P.CUSTOMER_UNMASK,
         P.CUSTOMER_ERASE,
+        P.CONFIG_RELOAD,
     }
 )
 """What no machine may do, whatever its roles say."""

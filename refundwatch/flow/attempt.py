@@ -157,12 +157,14 @@ class Attempts:
         connection was taken.
         """
         # Counted from before the claim: a slow commit shortens what is left.
-        lease_ends = self._at.clock.monotonic() + self._at.settings.lease_seconds
-        claimed = await self._claim(refund, path, request, route)
+        # And counted by one length throughout, whatever is configured meanwhile.
+        lease_seconds = self._at.settings.lease_seconds
+        lease_ends = self._at.clock.monotonic() + lease_seconds
+        claimed = await self._claim(refund, path, request, route, lease_seconds)
         if isinstance(claimed, ClaimLost):
             return claimed
         self._at.ages.sent(claimed.refund)
-        return await self._send(claimed, path, lease_ends)
+        return await self._send(claimed, path, lease_ends, lease_seconds)
 
     async def _claim(
         self,
@@ -170,6 +172,7 @@ class Attempts:
         path: ConnectionPath,
         request: HttpRequest | None,
         route: tuple[RouteNote, ...],
+        lease_seconds: int,
     ) -> Claimed | ClaimLost:
         now = self._at.clock.now()
         return await self._at.store.execute(
@@ -178,22 +181,24 @@ class Attempts:
                 about=refund,
                 connection=path.id,
                 request=to_store(request) if request is not None else None,
-                lease_until=now + timedelta(seconds=self._at.settings.lease_seconds),
+                lease_until=now + timedelta(seconds=lease_seconds),
                 policy=self._at.policy(),
                 route=route,
             )
         )
 
     async def _send(
-        self, claimed: Claimed, path: ConnectionPath, lease_ends: float
+        self,
+        claimed: Claimed,
+        path: ConnectionPath,
+        lease_ends: float,
+        lease_seconds: int,
     ) -> Applied:
         line = self._at.exchanges.line(path)
         order = _Order(
             line=line,
             claimed=from_store(claimed.request),
-            timeout_seconds=min(
-                path.timeout_seconds, self._at.settings.lease_seconds / 2
-            ),
+            timeout_seconds=min(path.timeout_seconds, lease_seconds / 2),
             lease_ends=lease_ends,
             clock=self._at.clock,
         )

@@ -7,7 +7,7 @@ failing job neither stops the others nor is lost, it is due again at its next ti
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -44,6 +44,10 @@ class Calendar:
         self._at = equipment
         self._jobs = dict(jobs)
 
+    def retime(self, name: str, every_seconds: int) -> None:
+        """Run a job this often from now on."""
+        self._jobs[name] = replace(self._jobs[name], every_seconds=every_seconds)
+
     async def run_due(self, now: datetime) -> tuple[str, ...]:
         """Run every job that is due at `now`, side by side; return their names."""
         intervals = {name: job.every_seconds for name, job in self._jobs.items()}
@@ -63,16 +67,18 @@ def standard_jobs(
     equipment: Equipment, prober: Prober, probe_every_seconds: int
 ) -> dict[str, Job]:
     """Give the jobs that the money path needs."""
-    store, settings = equipment.store, equipment.settings
+    store = equipment.store
 
     async def expire_approvals(now: datetime) -> None:
         await store.execute(ExpireApprovals(now))
 
     async def raise_doubts(now: datetime) -> None:
-        await store.execute(RaiseDoubtAlarms(now, settings.doubt_alarm_seconds))
+        ages = equipment.settings.doubt_alarm_seconds
+        await store.execute(RaiseDoubtAlarms(now, ages))
 
     async def abandon(now: datetime) -> None:
-        due_at = now + timedelta(seconds=settings.backoff_seconds[0])
+        first = equipment.settings.backoff_seconds[0]
+        due_at = now + timedelta(seconds=first)
         await store.execute(AbandonAttempts(now, due_at, all_open=False))
 
     async def mend(now: datetime) -> None:

@@ -59,6 +59,7 @@ class Dispatcher(Room[str]):
     async def step(self) -> int:
         """Start sending what is due and has a place on its connection."""
         at = self.look()
+        self.jobs.most = self.at.settings.dispatch_concurrency
         await self.at.lanes.see_health(self.at.store)
         unconfigured: set[str] = set()
 

@@ -27,16 +27,21 @@ class Door:
 
 @dataclass(frozen=True, slots=True)
 class Equipment:
-    """The store, the wire, the clock and the rules; `policy` gives those of now."""
+    """The store, the wire, the clock; `rules` and `policy` give what holds now."""
 
     store: Store
     exchanges: Exchanges
     paths: Paths
     clock: Clock
     log: Log
-    settings: FlowSettings
+    rules: Callable[[], FlowSettings]
     policy: Callable[[], Policy]
     lanes: Lanes
     pace: Pace
     ages: Ages
     door: Door = field(default_factory=Door)
+
+    @property
+    def settings(self) -> FlowSettings:
+        """Give how the rooms behave now; a configuration loaded anew changes it."""
+        return self.rules()

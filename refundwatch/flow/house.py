@@ -26,7 +26,7 @@ from refundwatch.flow.probe import Prober
 from refundwatch.flow.resolve import Resolver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from refundwatch.flow.calendar import Job
     from refundwatch.flow.ports import Clock, FlowSettings, Log, Paths, Transport
@@ -60,6 +60,17 @@ class House:
         for room in self.rooms:
             room.wake(committed)
 
+    def look_again(self, renewed: Iterable[str]) -> None:
+        """Look at everything anew: the configuration has changed.
+
+        `renewed` are connections whose credentials are others now, or that are gone.
+        """
+        for connection in renewed:
+            self.equipment.exchanges.sessions.forget(connection)
+        self.equipment.lanes.forget_health()
+        for room in self.rooms:
+            room.bell.ring()
+
     async def drain(self) -> None:
         """Work until nothing is due now in any room."""
         working = True
@@ -75,24 +86,27 @@ def build_house(
     transport: Transport,
     clock: Clock,
     paths: Paths,
-    settings: FlowSettings,
+    rules: Callable[[], FlowSettings],
     policy: Callable[[], Policy],
     log: Log,
     probe_every_seconds: int,
     more_jobs: Mapping[str, Job] | None = None,
 ) -> House:
-    """Build the rooms; `more_jobs` are entered in the calendar beside our own."""
-    lanes = Lanes(paths, clock, settings.scaled)
+    """Build the rooms; `more_jobs` are entered in the calendar beside our own.
+
+    `rules` and `policy` are asked whenever they matter, so that they may change.
+    """
+    lanes = Lanes(paths, clock, lambda seconds: rules().scaled(seconds))
     equipment = Equipment(
         store=store,
         exchanges=Exchanges(transport, paths, clock, store, lanes),
         paths=paths,
         clock=clock,
         log=log,
-        settings=settings,
+        rules=rules,
         policy=policy,
         lanes=lanes,
-        pace=Pace(settings, clock),
+        pace=Pace(rules, clock),
         ages=Ages(clock),
     )
     attempts = Attempts(equipment)

@@ -16,6 +16,7 @@ from refundwatch.domain.resolve import backoff
 from refundwatch.gateways.contract import Lookup
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from refundwatch.domain.refund import Refund
@@ -45,12 +46,16 @@ def can_be_read(capabilities: Capabilities) -> bool:
 
 
 class Pace:
-    """The waits between tries, from the settings."""
+    """The waits between tries, from the settings that hold when one is asked for."""
 
-    def __init__(self, settings: FlowSettings, clock: Clock) -> None:
-        """Take the waits from the settings."""
-        self._settings = settings
+    def __init__(self, rules: Callable[[], FlowSettings], clock: Clock) -> None:
+        """Take the waits from the settings that `rules` gives."""
+        self._rules = rules
         self._clock = clock
+
+    @property
+    def _settings(self) -> FlowSettings:
+        return self._rules()
 
     @property
     def longest_seconds(self) -> int:

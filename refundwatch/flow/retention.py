@@ -12,6 +12,7 @@ from refundwatch.flow.calendar import Job
 from refundwatch.store.contract import DropCalls
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from refundwatch.store.contract import Store
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
 _EVERY_SECONDS: Final = 3600
 
 
-def dropping_calls(store: Store, keep_days: int) -> Job:
-    """Give the job that drops calls older than so many days."""
+def dropping_calls(store: Store, keep_days: Callable[[], int]) -> Job:
+    """Give the job that drops calls older than so many days, asked at each run."""
 
     async def drop(now: datetime) -> None:
-        command = DropCalls(now - timedelta(days=keep_days))
+        command = DropCalls(now - timedelta(days=keep_days()))
         # A commit for each few, so that refunds go between.
         dropped = command.at_most
         while dropped >= command.at_most:

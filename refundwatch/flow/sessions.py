@@ -8,6 +8,7 @@ fresh session that is refused at once is not fetched again and again.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -45,6 +46,7 @@ class Sessions:
         self._held: dict[str, _Held] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._failures: dict[str, tuple[float, str]] = {}
+        self._forgotten: Counter[str] = Counter()
 
     async def get(self, path: ConnectionPath, open_session: Opener) -> Session:
         """Return a session with life left, opening one where there is none.
@@ -68,6 +70,7 @@ class Sessions:
     async def _open(self, path: ConnectionPath, open_session: Opener) -> Session:
         asked_at = self._clock.now()
         asked = self._clock.monotonic()
+        forgotten = self._forgotten[path.id]
         try:
             opened = await open_session(path)
         except (NeverSentError, NoAnswerError) as error:
@@ -75,7 +78,8 @@ class Sessions:
         match opened:
             case Session():
                 life = (opened.expires_at - asked_at).total_seconds()
-                self._held[path.id] = _Held(opened, asked + life * _USED_SHARE)
+                if self._forgotten[path.id] == forgotten:
+                    self._held[path.id] = _Held(opened, asked + life * _USED_SHARE)
                 return opened
             case Unauthorized(reason=reason) | Unsure(reason=reason):
                 raise self._failed(path, reason)
@@ -84,6 +88,15 @@ class Sessions:
         error = NoSessionError(f"session:{reason}")
         self._failures[path.id] = (self._clock.monotonic(), str(error))
         return error
+
+    def forget(self, connection_id: str) -> None:
+        """Open another session next time: the credentials have changed.
+
+        One that is being opened now serves who asked for it, and is not kept.
+        """
+        self._forgotten[connection_id] += 1
+        self._held.pop(connection_id, None)
+        self._failures.pop(connection_id, None)
 
     def proved(self, path: ConnectionPath, session: Session | None) -> None:
         """Note that the gateway took this session."""

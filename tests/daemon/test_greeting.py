@@ -63,7 +63,7 @@ async def test_an_account_without_keys_gets_the_adapter_that_relies_on_none(
         )
     )
     async with living(tmp_path, text=text, secrets={"braintree.webhook": PAIR}) as it:
-        (path,) = it.parts.directory.of_account("braintree-us")
+        (path,) = it.parts.live.of_account("braintree-us")
         assert path.gateway.capabilities.key_window_seconds == 0
 
 

@@ -70,6 +70,10 @@ def test_unit_starts_what_the_command_line_has() -> None:
     assert FRONT_ENDS[command][0] == "daemon.main"
 
 
+def test_reload_sends_the_signal_that_loads_the_configuration() -> None:
+    assert settings()["ExecReload"] == ["kill -HUP $MAINPID"]
+
+
 def test_every_credential_of_the_example_is_handed_over() -> None:
     config = load_config(EXAMPLE)
     references: list[SecretReference] = [config.vault.key]

@@ -49,7 +49,7 @@ def a_house(store: Store, bank: Bank, log: LogBook) -> House:
         transport=bank,
         clock=TrueClock(),
         paths=FakePaths((a_path(timeout_seconds=0.05),)),
-        settings=settings(backoff_seconds=(1, 1, 1)),
+        rules=lambda: settings(backoff_seconds=(1, 1, 1)),
         policy=easy_policy,
         log=log,
         probe_every_seconds=60,

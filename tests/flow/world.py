@@ -226,7 +226,7 @@ class World:
             transport=Mortal(self.bank, self.life),
             clock=self.clock,
             paths=self.paths,
-            settings=self.settings,
+            rules=lambda: self.settings,
             policy=lambda: self.policy,
             log=self.log,
             probe_every_seconds=600,

@@ -204,12 +204,13 @@ class City:
         )
         self.disk.attach_sealer(OpenSealer())
         self.store = MortalStore(self.disk, self.life)
+        rules = settings(longest_sleep_seconds=6 * 3600)
         self.house = build_house(
             store=self.store,
             transport=Mortal(self.wire, self.life),
             clock=self.clock,
             paths=self.paths,
-            settings=settings(longest_sleep_seconds=6 * 3600),
+            rules=lambda: rules,
             policy=lambda: POLICY,
             log=self.log,
             probe_every_seconds=600,

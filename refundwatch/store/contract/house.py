@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from refundwatch.domain.policy import SYSTEM
 from refundwatch.store.contract.base import Command
 
 if TYPE_CHECKING:
@@ -42,10 +43,12 @@ class OpenHouse(Command[None]):
     """Check the immutable ids, record the configuration, and audit its digest.
 
     A connection without call or probe for longer than `observation_gap_seconds` was
-    not observed; twice the probe interval and a timeout is a good value.
+    not observed; twice the probe interval and a timeout is a good value. A daemon that
+    loads its configuration anew says who asked for it and which keys `changed`.
 
     Raises:
-        StoreMismatch: instance, mode or an account's gateway differ from the store's.
+        StoreMismatch: instance, mode or an account's gateway differ from the store's,
+            or an account is gone whose refunds are not at their end.
     """
 
     at: datetime
@@ -56,6 +59,8 @@ class OpenHouse(Command[None]):
     accounts: tuple[AccountSpec, ...]
     connections: tuple[ConnectionSpec, ...]
     observation_gap_seconds: float = 90.0
+    actor: str = SYSTEM.id
+    changed: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _SQL = named_queries("sqlite", "house")
 
 _SET_BACK: Final = timedelta(hours=1)
+_MOST_NAMED: Final = 200
 
 
 @unit(OpenHouse)
@@ -60,14 +61,17 @@ def _open_house(tx: Transaction, command: OpenHouse) -> None:
     _put_accounts(tx, command)
     _must_keep_busy_accounts(tx)
     _put_connections(tx, command)
-    data = {
+    data: dict[str, JsonValue] = {
         "config_digest": command.config_digest,
         "version": command.version,
         "instance": command.instance,
         "mode": command.mode,
         "accounts": [account.name for account in command.accounts],
     }
-    tx.append(command.at, "config:loaded", SYSTEM.id, None, data)
+    if command.changed is not None:
+        data["changed"] = list(command.changed[:_MOST_NAMED])
+        data["changes"] = len(command.changed)
+    tx.append(command.at, "config:loaded", command.actor, None, data)
 
 
 def _put_accounts(tx: Transaction, command: OpenHouse) -> None:

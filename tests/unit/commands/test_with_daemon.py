@@ -188,7 +188,27 @@ def prove(run: Callable[..., Ran]) -> None:
     assert run("tokens", "revoke", shop).code == 0
 
 
+def load_anew(run: Callable[..., Ran], folder: Path) -> None:
+    file = folder / "config.toml"
+    good = file.read_text()
+    file.write_text(good.replace("400.00", "300.00"))
+    (folder / "api.key").write_text("sk_test_the_next_one")
+    tried = run("config", "reload", "--dry-run")
+    assert tried.code == 0, tried.err
+    told = ("changed  bands[0].one_approval_below: 400.00 -> 300.00", "nothing was")
+    assert all(words in tried.out for words in told)
+    done = json.loads(run("config", "reload", "--json").out)
+    assert [it["change"] for it in done["changes"]] == ["renewed", "changed"]
+    assert "sk_test" not in str(done)
+    assert "No value and no secret" in run("config", "reload").out
+    file.write_text(good.replace("commands.test", "other.test"))
+    refused = run("config", "reload")
+    assert (refused.code, refused.out) == (4, "")
+    assert "config.toml:1: instance: changes only by a restart" in refused.err
+
+
 def test_a_refund_is_imported_approved_shown_and_proven(
+    daemon: Path,
     person: Callable[[str], None],
     run: Callable[..., Ran],
     write: Callable[..., str],
@@ -200,6 +220,7 @@ def test_a_refund_is_imported_approved_shown_and_proven(
     person("shop")
     edit_and_withdraw(run, second)
     person("root")
+    load_anew(run, daemon)
     prove(run)
     person("shop")
     assert run("refunds", "list").code == 77

@@ -217,6 +217,25 @@ def test_session_is_replaced_before_it_expires() -> None:
     simulate(main)
 
 
+def test_session_of_changed_credentials_is_not_used_again() -> None:
+    async def main(loop: SimLoop) -> None:
+        bank, path = Bank(latency=1.0), a_path(gateway=SESSIONS)
+        wire = exchanges(loop, bank, path)
+        await wire.ask(path, read_payment(path))
+        wire.sessions.forget(path.id)
+        # This one is asked for with the old credentials when they change once more.
+        reading = asyncio.ensure_future(wire.ask(path, read_payment(path)))
+        await asyncio.sleep(0.5)
+        wire.sessions.forget(path.id)
+        await reading
+        assert bank.tokens == 2
+        await wire.ask(path, read_payment(path))
+        await wire.ask(path, read_payment(path))
+        assert bank.tokens == 3
+
+    simulate(main)
+
+
 def test_jump_of_the_wall_clock_keeps_a_good_session() -> None:
     async def main(loop: SimLoop) -> None:
         bank, path = Bank(), a_path(gateway=SESSIONS)

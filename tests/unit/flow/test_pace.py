@@ -41,7 +41,7 @@ def test_retry_is_never_sooner_than_the_gateway_asked(
     attempts: int, asked: int | None
 ) -> None:
     async def main(loop: SimLoop) -> float:
-        paced = Pace(settings(), SimClock(loop))
+        paced = Pace(settings, SimClock(loop))
         return seconds(paced.retry_at(a_refund(attempts=attempts), asked))
 
     wait = simulate(main)
@@ -53,7 +53,7 @@ def test_retry_is_never_sooner_than_the_gateway_asked(
 @pytest.mark.parametrize(("attempts", "wait"), list(enumerate(BACKOFF, 1)))
 def test_unanswered_is_looked_up_by_the_back_off(attempts: int, wait: int) -> None:
     async def main(loop: SimLoop) -> float:
-        paced = Pace(settings(), SimClock(loop))
+        paced = Pace(settings, SimClock(loop))
         return seconds(paced.look_at(a_refund(attempts=attempts)))
 
     assert simulate(main) == wait
@@ -61,7 +61,7 @@ def test_unanswered_is_looked_up_by_the_back_off(attempts: int, wait: int) -> No
 
 def test_look_waits_as_long_as_the_gateway_asked() -> None:
     async def main(loop: SimLoop) -> float:
-        return seconds(Pace(settings(), SimClock(loop)).look_at(a_refund(), 90))
+        return seconds(Pace(settings, SimClock(loop)).look_at(a_refund(), 90))
 
     assert simulate(main) == 90
 
@@ -70,7 +70,7 @@ def test_pending_where_nobody_can_be_asked_has_no_poll() -> None:
     blind = replace(TOY, lookup=Lookup.NONE, reads_refund=False)
 
     async def main(loop: SimLoop) -> None:
-        paced = Pace(settings(), SimClock(loop))
+        paced = Pace(settings, SimClock(loop))
         assert paced.first_poll(blind) is None
         assert paced.first_poll(TOY) == START + timedelta(hours=1)
 

@@ -13,7 +13,7 @@ async def test_old_calls_are_dropped_a_few_at_once() -> None:
     dropped = iter((500, 500, 3))
     store: Any = FakeStore({"DropCalls": lambda _: next(dropped)})
 
-    await dropping_calls(store, 90).run(START)
+    await dropping_calls(store, lambda: 90).run(START)
 
     commands = store.of(DropCalls)
     assert len(commands) == 3
