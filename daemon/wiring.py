@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from refundwatch.store.sqlite.store import SqliteStore
 
 ROLL_KEYS_SECONDS: Final = 86_400
+LEAST_ASKING: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,9 +262,14 @@ def probe_seconds(config: Config) -> int:
 
 def flow_settings(config: Config) -> FlowSettings:
     """Turn the configuration into what the rooms are told."""
+    widths = [it.concurrency for one in config.accounts for it in one.connections]
+    # A room that asks takes half of a connection at most, and can take that of each.
+    asking = max(sum(max(width // 2, 1) for width in widths), LEAST_ASKING)
     return FlowSettings(
         instance=config.instance,
-        dispatch_concurrency=config.dispatch.concurrency,
+        dispatch_concurrency=config.dispatch.concurrency or sum(widths),
+        lookup_concurrency=asking,
+        inbox_concurrency=asking,
         lease_seconds=config.dispatch.lease_seconds,
         backoff_seconds=config.resolve.backoff_seconds,
         settle_delay_seconds=config.resolve.settle_delay_seconds,

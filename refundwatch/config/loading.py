@@ -194,10 +194,13 @@ class _Loader:
 
     def _dispatch(self, table: Table) -> DispatchConfig:
         dispatch = DispatchConfig(
-            concurrency=table.integer("concurrency", 64, 1, 10_000),
+            concurrency=table.integer("concurrency", 64, 1, 10_000)
+            if "concurrency" in table.content
+            else None,
             lease_seconds=table.integer("lease_seconds", 120, 2, 3600),
             shutdown_seconds=table.integer("shutdown_seconds", 60, 1, 3600),
         )
+        table.seen.add("concurrency")
         table.finish()
         return dispatch
 

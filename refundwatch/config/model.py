@@ -113,9 +113,12 @@ class LogConfig:
 
 @dataclass(frozen=True, slots=True)
 class DispatchConfig:
-    """`[dispatch]`: how refunds leave."""
+    """`[dispatch]`: how refunds leave.
 
-    concurrency: int = 64
+    `concurrency` bounds the sends over all connections; None for their own bounds.
+    """
+
+    concurrency: int | None = None
     lease_seconds: int = 120
     shutdown_seconds: int = 60
 

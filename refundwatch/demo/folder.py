@@ -210,7 +210,6 @@ listen = "127.0.0.1:{ports.health}"
 format = "json"
 
 [dispatch]
-concurrency = 64
 lease_seconds = {max(round(timeout * 2) + 2, 4)}
 shutdown_seconds = {max(round(timeout) + 2, 5)}
 

@@ -1,7 +1,7 @@
 """Room two: refunds whose turn it is are claimed, sent, and recorded.
 
-Invariant: of one payment at most one refund is on its way; a slow gateway fills its
-own lane and nobody else's; after the room closes no claim is made.
+Invariant: of one payment at most one refund is on its way; slow gateways fill their own
+lanes and keep nobody else from sending; after the room closes no claim is made.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from refundwatch.flow.earlier import Earlier
 from refundwatch.flow.exchange import order_of
 from refundwatch.flow.loops import Room
 from refundwatch.flow.originals import Original, Originals
+from refundwatch.flow.places import Places
 from refundwatch.flow.ports import NeverSentError, NoAnswerError
 from refundwatch.gateways.contract import (
     Heard,
@@ -55,16 +56,18 @@ class Dispatcher(Room[str]):
         self._originals = Originals(equipment)
         self._earlier = Earlier(equipment)
         self._payments: set[str] = set()
+        self._places = Places(equipment.paths, self.jobs.most)
 
     async def step(self) -> int:
         """Start sending what is due and has a place on its connection."""
         at = self.look()
-        self.jobs.most = self.at.settings.dispatch_concurrency
+        self._places.wanted = self.at.settings.dispatch_concurrency
+        self.jobs.most = self._places.most
         await self.at.lanes.see_health(self.at.store)
         unconfigured: set[str] = set()
 
         def due(seen: frozenset[str]) -> DueSends:
-            busy = self.at.lanes.busy_accounts() | unconfigured
+            busy = self.at.lanes.busy_accounts() | self._places.full() | unconfigured
             return DueSends(at, self.jobs.free, seen, busy)
 
         async def start(work: DueWork) -> bool:
@@ -76,16 +79,20 @@ class Dispatcher(Room[str]):
 
     async def _start(self, work: DueWork) -> bool:
         """Start one refund if its payment is free and a connection has a place."""
-        path, notes = self.at.lanes.choose_noted(work.refund.account)
-        payment = work.payment.id
+        account, payment = work.refund.account, work.payment.id
+        path, notes = self.at.lanes.choose_noted(account)
         if path is None or payment in self._payments:
+            return False
+        if account in self._places.full():
             return False
         lane = self.at.lanes.lane(path)
         await lane.acquire()
         self._payments.add(payment)
+        self._places.take(account)
 
         def leave() -> None:
             self._payments.discard(payment)
+            self._places.leave(account)
             lane.release()
 
         self.jobs.start(work.refund.id, self._send(work, path, notes), leave)

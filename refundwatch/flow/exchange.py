@@ -163,7 +163,7 @@ class Exchanges:
         self._clock = clock
         self._store = store
         self._kept: OrderedDict[str, tuple[float, HttpResponse]] = OrderedDict()
-        self._fetching = asyncio.Semaphore(_FETCHES_AT_ONCE)
+        self._fetching: dict[str, asyncio.Semaphore] = {}
 
     def line(self, path: ConnectionPath) -> Line:
         """Open a line for one operation."""
@@ -297,7 +297,8 @@ class Exchanges:
         kept = self._kept_answer(key)
         if kept is not None:
             return kept
-        async with self._fetching:
+        at_once = asyncio.Semaphore(_FETCHES_AT_ONCE)
+        async with self._fetching.setdefault(line.path.id, at_once):
             kept = self._kept_answer(key)
             if kept is not None:
                 return kept

@@ -135,6 +135,7 @@ class Inbox(Room[int]):
         """Start applying what is due, one item a refund at a time."""
         await self._give_way()
         at = self.look()
+        self.jobs.most = self.at.settings.inbox_concurrency
 
         def due(seen: frozenset[int]) -> DueInbox | None:
             # What finds no place now would be read again for each place that frees.

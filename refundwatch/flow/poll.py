@@ -45,6 +45,7 @@ class Poller(Room[str]):
     async def step(self) -> int:
         """Start asking about what is due."""
         at = self.look()
+        self.jobs.most = self.at.settings.lookup_concurrency
 
         def due(seen: frozenset[str]) -> DuePolls:
             return DuePolls(at, self.jobs.free, seen, self._share.full_accounts())

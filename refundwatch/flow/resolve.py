@@ -80,6 +80,7 @@ class Resolver(Room[str]):
     async def step(self) -> int:
         """Start looking up what is due."""
         at = self.look()
+        self.jobs.most = self.at.settings.lookup_concurrency
         await self.at.lanes.see_health(self.at.store)
 
         def due(seen: frozenset[str]) -> DueLookups:

@@ -63,7 +63,6 @@ PEOPLE: Mapping[str, tuple[str, frozenset[Role]]] = {
 RESTLESS = frozenset(
     {
         "gateway_call",
-        "circuit",
         "connection",
         "outage",
         "alarm",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import ssl
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +12,15 @@ import aiohttp
 from daemon.changes import _FIXED
 from refundwatch.config import flat_settings, load_config
 from refundwatch.store.contract import ListAlarms, RaiseAlarm
-from tests.daemon.certifying import certify
+from tests.daemon.certifying import Authority
 from tests.daemon.furnishing import SECRETS, config_text, furnish
 from tests.daemon.living import Answered, gateways, living, until
 from tests.daemon.test_lifecycle import events_until, process, rest_of
-from tests.daemon.test_tls import TLS
+from tests.daemon.test_tls import TLS, knowing
 from tests.daemon.test_webhook_listener import PAYMENTS, deliver, signed
 
 if TYPE_CHECKING:
+    import ssl
     from pathlib import Path
 
     from tests.daemon.living import Living
@@ -153,13 +153,14 @@ async def test_session_of_changed_credentials_is_dropped(tmp_path: Path) -> None
 
 
 async def test_certificate_of_the_api_is_renewed(tmp_path: Path) -> None:
-    certify(tmp_path)
+    authority = Authority(tmp_path)
+    authority.issue("api")
     text = config_text().replace('tcp = "127.0.0.1:0"', TLS)
     async with living(tmp_path, text=text) as daemon:
         host, port = daemon.service.addresses["api_tcp"].rsplit(":", 1)
 
         async def shown() -> bytes | None:
-            trust = ssl.create_default_context(cafile=str(tmp_path / "api.pem"))
+            trust = knowing(authority)
             _, writer = await asyncio.open_connection(host, int(port), ssl=trust)
             line: ssl.SSLObject = writer.get_extra_info("ssl_object")
             found = line.getpeercert(binary_form=True)
@@ -167,7 +168,7 @@ async def test_certificate_of_the_api_is_renewed(tmp_path: Path) -> None:
             return found
 
         before = await shown()
-        certify(tmp_path)
+        authority.issue("api")
         assert await changed(daemon) == [("renewed", "api.tls_certificate")]
         assert await shown() != before
         (tmp_path / "api.key").write_text("no key")

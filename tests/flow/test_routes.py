@@ -14,7 +14,7 @@ from refundwatch.domain.refund import RefundState
 from refundwatch.errors import ConnectionUnknown, DecisionDenied
 from refundwatch.store.contract import ListConnections, SetCircuit
 from refundwatch.store.rows import micros
-from tests.flow.fakes import a_path
+from tests.flow.fakes import a_path, settings
 from tests.flow.toy import Act, Bank
 from tests.flow.world import HOUR, World, in_world
 from tests.store.looking import rows
@@ -277,3 +277,48 @@ def test_a_storm_of_429_at_one_account_delays_no_other() -> None:
 
     calm, stormy = run(Act.OK), run(Act.BUSY)
     assert stormy <= calm * 1.05
+
+
+@pytest.mark.parametrize("places", [12 * 4, 24, 3])
+def test_eleven_of_twelve_gateways_that_hang_delay_the_twelfth_by_nothing(
+    places: int,
+) -> None:
+    """`places` are enough for every connection, for two of each account, for a few."""
+    others = tuple(
+        a_path(f"toy-{number:02}", timeout_seconds=30) for number in range(11)
+    )
+    twelfth = a_path("toy-us")
+
+    def run(*, hangs: bool) -> tuple[float, int]:
+        took: list[tuple[float, int]] = []
+
+        async def main(world: World) -> None:
+            bank: Ways = world.bank
+            if hangs:
+                bank.slow = {path.id: 3600 for path in others}
+            for number in range(6):
+                for path in others:
+                    account = path.account.name
+                    payment = f"{account}_{number}"
+                    await world.a_refund(payment, 500, payment, account)
+            world.start()
+            # Every place that they can have is theirs before the twelfth comes.
+            await asyncio.sleep(1)
+            start = asyncio.get_running_loop().time()
+            for number in range(30):
+                payment = f"toy-us_{number}"
+                await world.a_refund(payment, 500, payment, "toy-us")
+                await asyncio.sleep(0.5)
+            while sum(it.payment.startswith("toy-us") for it in bank.executed) < 30:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            waited = asyncio.get_running_loop().time() - start
+            took.append((waited, world.house.dispatcher.jobs.peak))
+            world.kill()
+
+        bank, flow = Ways(latency=0.2), settings(dispatch_concurrency=places)
+        in_world(main, bank=bank, paths=(*others, twelfth), flow=flow)
+        return took[0]
+
+    (calm, _), (stormy, peak) = run(hangs=False), run(hangs=True)
+    assert stormy <= calm * 1.05
+    assert peak <= max(places, 12)
