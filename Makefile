@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test lint format types contracts replay simulate simulate-all mutants soak rekeying fuzz bench lock clean
+.PHONY: help demo test lint format types contracts replay simulate simulate-all mutants tamper soak rekeying fuzz bench lock clean
 
 help:
 	@echo "make demo       watch it work: sandbox, daemon and dashboard with throwaway data"
@@ -15,6 +15,7 @@ help:
 	@echo "make simulate   the money path in virtual time, under every fault (SEEDS=20000)"
 	@echo "make simulate-all  the same at all twelve gateways (docs/proof.md names what is open)"
 	@echo "make mutants    bugs switched on one by one: the simulation must find each"
+	@echo "make tamper     an audit log touched 1,000 times: each must be found"
 	@echo "make bench      how fast, beside what: one table of ratios"
 	@echo "make fuzz       hours of odd requests and odd bytes (SECONDS=20 a parser)"
 	@echo "make soak       half an hour of steady load: memory flat, queues bounded (MINUTES=30)"
@@ -73,6 +74,9 @@ mutants: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m bench
+
+tamper: $(READY)
+	$(BIN)/python -m tests.tampering
 
 MINUTES ?= 30
 

@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 
 BODY_LIMIT_BYTES: Final = 1024 * 1024
 BULK_LIMIT_BYTES: Final = 8 * 1024 * 1024
+_IN_RECOVERY: Final = frozenset(
+    {"alarms.acknowledge", "audit.recover", "tokens.create", "tokens.revoke"}
+)
+"""What may be changed in recovery: who may speak, and that they spoke."""
 _UNROUTED: Final = frozenset({"events", "openapi"})
 
 
@@ -85,6 +89,7 @@ def _serving(
     async def serve(request: web.Request) -> web.StreamResponse:
         principal = await door.admit(request, route)
         refuse_cards_of(request.match_info)
+        _must_be_open(hub, route)
         query = parse_query(route, request.query)
         content = await read_body(request, gate, limit)
         body = parse_body(route, content, request.content_type)
@@ -112,6 +117,13 @@ def _limits_met(answer: Answer) -> frozenset[str]:
     if not isinstance(answer.model, BulkView):
         return frozenset()
     return LIMITS & {problem.code for problem in answer.model.problems}
+
+
+def _must_be_open(hub: Hub, route: Route) -> None:
+    """Refuse what changes anything while the log's end is lost."""
+    if hub.recovery is None or route.method == "GET" or route.name in _IN_RECOVERY:
+        return
+    raise problems.InRecovery(f"The log is in recovery: {hub.recovery}")
 
 
 def _feeding(

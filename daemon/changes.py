@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _FIXED: Final = re.compile(
     r"instance|mode|store\..+|vault\..+|api\.(socket.*|tcp|requests_per_second|burst)"
-    r"|api\.client_certificates|webhooks\.listen|health\.listen"
+    r"|audit\..+|audit|api\.client_certificates|webhooks\.listen|health\.listen"
     r"|accounts\.[^.]+\.(gateway|settings\..+)"
 )
 """Keys of what is opened, derived or promised once; also whose account it is."""

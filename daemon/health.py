@@ -50,6 +50,8 @@ def build_health(
         if hub.draining or not hub.ready:
             word = "draining" if hub.draining else "starting"
             return web.Response(text=word + "\n", status=503)
+        if hub.recovery is not None:
+            return web.Response(text=f"recovery: {hub.recovery}\n", status=503)
         if hub.refusing is not None:
             return web.Response(text=hub.refusing + "\n", status=503)
         try:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from daemon.keys import KeyKeeper
     from daemon.live import Live
+    from daemon.notary import Notary
     from daemon.reload import Reloader
     from refundwatch.flow.backfill import Backfiller
     from refundwatch.flow.cancel import Canceller
@@ -45,7 +46,9 @@ class Hub:
     """The running daemon; `draining` turns True once, when it was told to stop.
 
     `failed` is set when the store could not be made durable: the process must end.
-    `refusing` is the code of why the store takes no work now.
+    `refusing` is the code of why the store takes no work now, `recovery` the sentence
+    of why nothing may be changed or sent until two people have spoken; `resumed` is set
+    when they have.
     """
 
     instance: str
@@ -65,6 +68,9 @@ class Hub:
     draining: bool = False
     ready: bool = False
     refusing: str | None = None
+    recovery: str | None = None
+    notary: Notary | None = None
+    resumed: asyncio.Event = field(default_factory=asyncio.Event)
     failed: asyncio.Event = field(default_factory=asyncio.Event)
     counters: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
 

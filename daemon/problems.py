@@ -76,6 +76,21 @@ class Unauthenticated(RefundwatchError):
     http_status = 401
 
 
+class InRecovery(RefundwatchError):
+    """The log lost its end: nothing is changed until two people have accepted that."""
+
+    code = "audit.recovery"
+    http_status = 503
+
+
+class NoRecovery(RefundwatchError):
+    """There is no loss that could be accepted."""
+
+    code = "audit.no_recovery"
+    http_status = 409
+    exit_code = 4
+
+
 class UpgradeRequired(RefundwatchError):
     """This path speaks another protocol."""
 

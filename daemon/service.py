@@ -35,12 +35,15 @@ from daemon.tls import following
 from daemon.webhooks import build_webhooks
 from daemon.wiring import recover
 from refundwatch.errors import StoreFailed
+from refundwatch.flow.loops import first_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from daemon.wiring import Wired
     from refundwatch.config import Address, ApiConfig
+    from refundwatch.flow.confirm import Reception
+    from refundwatch.gateways.contract import RawDelivery
 
 API_LIMITS: Final = GuardLimits(10.0, 30.0, 500, 400)
 # A full queue of a Unix socket refuses at once, and asyncio's clients take that for a
@@ -53,6 +56,7 @@ ACCEPTED_AT_ONCE: Final = 64
 SHUTDOWN_SECONDS: Final = 5.0
 CALENDAR_SECONDS: Final = 1.0
 OUTLET: Final = "alarm-outlet"
+RECOVERY: Final = "audit-recovery"
 
 
 class Service:
@@ -87,7 +91,13 @@ class Service:
         self._told.set()
 
     async def start(self) -> None:
-        """Recover, listen, and let the rooms work."""
+        """Compare the log, recover, listen, and let the rooms work.
+
+        A log that lost its end is shown and changed by nobody: the rooms wait.
+        """
+        notary = self._hub.notary
+        unmet = None if notary is None else await notary.examine()
+        self._hub.recovery = None if unmet is None else unmet.sentence
         left = await recover(self._parts)
         if left:
             self._hub.log.problem("recovery:unknown", refunds=len(left))
@@ -95,8 +105,6 @@ class Service:
         rooms = (room.name for room in self._parts.house.rooms)
         names = (*rooms, OUTLET, STORE_WATCH, self._hub.keys.name, RELOAD)
         await close_crash_alarms(self._hub, names)
-        for room in self._parts.house.rooms:
-            self._supervisor.keep(room.name, room.run)
         outlet = Outlet(self._hub, self._parts.config.alarms)
         self._stack.callback(self._hub.store.subscribe(outlet.wake))
         self._parts.live.subscribe(lambda: outlet.use(self._parts.config.alarms))
@@ -104,10 +112,32 @@ class Service:
         self._supervisor.keep(STORE_WATCH, self._parts.watch.run)
         self._supervisor.keep(self._hub.keys.name, self._hub.keys.run)
         self._supervisor.keep(RELOAD, self._parts.reloader.run)
+        if notary is not None and unmet is not None:
+            await notary.alarm(unmet)
+            self._supervisor.keep(RECOVERY, self._after_recovery)
+        else:
+            await self._work()
         self._schedule()
         self._hub.ready = True
         self._hub.log.event("daemon:ready", pid=os.getpid(), **self.addresses)
         notify("READY=1", f"STATUS=serving {self._hub.instance}")
+
+    async def _work(self) -> None:
+        """Let rooms, calendar and the log's keeper begin."""
+        if self._hub.notary is not None:
+            await self._hub.notary.over()
+            await self._hub.notary.begin()
+            self._hub.notary.keep(self._supervisor)
+        for room in self._parts.house.rooms:
+            self._supervisor.keep(room.name, room.run)
+
+    async def _after_recovery(self, stop: asyncio.Event) -> None:
+        """Begin to work once two people have accepted what was lost."""
+        await first_of(self._hub.resumed.wait(), stop.wait())
+        if not stop.is_set():
+            await self._work()
+            self._hub.recovery = None
+            self._hub.log.event("audit:recovered")
 
     async def stop(self) -> None:
         """Take nothing new, let open attempts end, close every socket."""
@@ -144,7 +174,7 @@ class Service:
             return live.config.webhooks.body_limit_bytes
 
         def door_line(*line: Any, **kwargs: Any) -> ExpressHandler:
-            desk = receptionist.receive_at_once
+            desk = self._receive_at_once
             return ExpressHandler(desk, body_limit_bytes(), *line, **kwargs)
 
         live.subscribe(limit_anew)
@@ -174,6 +204,14 @@ class Service:
             shutdown_timeout=SHUTDOWN_SECONDS,
         )
         await self._serve_api(api, config.api)
+
+    def _receive_at_once(
+        self, account: str, raw: RawDelivery, answer: Callable[[Reception], None]
+    ) -> bool:
+        """Take a delivery the short way, where deliveries are taken at all."""
+        if self._hub.recovery is not None:
+            return False
+        return self._parts.house.receptionist.receive_at_once(account, raw, answer)
 
     def _limits(self) -> tuple[GuardLimits, GuardLimits]:
         """Return the caps of API and webhook listener, as descriptors allow them."""
@@ -264,7 +302,7 @@ class Service:
 
     async def _run_due(self) -> None:
         self._parts.troubles.probe()
-        if not self._hub.draining:
+        if not self._hub.draining and self._hub.recovery is None:
             await self._parts.house.calendar.run_due(self._hub.clock.now())
 
     async def _pat_watchdog(self) -> None:

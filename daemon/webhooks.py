@@ -33,6 +33,9 @@ def build_webhooks(
 
     async def receive(request: web.Request) -> web.Response:
         body = await read_body(request, gate, limit_bytes())
+        if hub.recovery is not None:
+            # Nothing may be stored now; the gateway comes again.
+            return web.Response(status=503)
         raw = RawDelivery(headers_of(request.headers), body, dict(request.query))
         reception = await receptionist.receive(request.match_info["account"], raw)
         return web.Response(status=reception.status, body=reception.body)

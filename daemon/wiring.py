@@ -19,6 +19,7 @@ from daemon.directory import open_directory
 from daemon.hub import Hub
 from daemon.keys import KeyKeeper
 from daemon.live import Live
+from daemon.notary import Notary
 from daemon.refusals import StoreWatch
 from daemon.reload import Reloader, opening
 from daemon.renewal import Renewal
@@ -26,6 +27,7 @@ from daemon.tls import fingerprint, server_context
 from daemon.transport import AiohttpTransport
 from refundwatch import __version__
 from refundwatch.config import resolve_secret
+from refundwatch.domain.checkpoint import origin_of
 from refundwatch.domain.money import parse_decimal
 from refundwatch.domain.policy import Band
 from refundwatch.errors import CardNumberRefused, ConfigError
@@ -36,6 +38,7 @@ from refundwatch.flow.retention import dropping_calls
 from refundwatch.flow.silence import listening
 from refundwatch.security.datakey import KeyCheck, KeyState, WrappedKey
 from refundwatch.security.keyfile import parse_key_file
+from refundwatch.security.notekey import NoteSigner, parse_note_keys
 from refundwatch.security.vault import Vault
 from refundwatch.store import contract as c
 from refundwatch.store.sqlite.store import open_sqlite_store
@@ -89,6 +92,7 @@ class Prepared:
     ring: KeyRing
     tls: ssl.SSLContext | None
     certificate: bytes | None = None
+    signer: NoteSigner | None = None
 
 
 def prepare(config: Config) -> Prepared:
@@ -110,7 +114,8 @@ def prepare(config: Config) -> Prepared:
         )
         certificate = fingerprint(config.api.tls_certificate)
     settings = flow_settings(config)
-    return Prepared(directory, policy, settings, ring, tls, certificate)
+    signer = _signer(config)
+    return Prepared(directory, policy, settings, ring, tls, certificate, signer)
 
 
 def _refuse_cards_in(config: Config) -> None:
@@ -137,6 +142,17 @@ def read_ring(config: Config) -> KeyRing:
     with blaming(config, "vault.key"):
         name = str(config.vault.key)
         return parse_key_file(resolve_secret(config.vault.key).reveal_bytes(), name)
+
+
+def _signer(config: Config) -> NoteSigner | None:
+    """Read the keys that sign the log; None where the configuration names none."""
+    if config.audit.key is None:
+        return None
+    with blaming(config, "audit.key"):
+        content = resolve_secret(config.audit.key).reveal_bytes()
+        origin = origin_of(config.instance, 1)
+        keys = parse_note_keys(content, str(config.audit.key), origin)
+        return NoteSigner(config.instance, keys)
 
 
 @asynccontextmanager
@@ -209,6 +225,10 @@ async def wired(config: Config, clock: Clock, log: Log) -> AsyncIterator[Wired]:
             started_at=clock.now(),
             failed=failed,
         )
+        if prepared.signer is not None:
+            hub.notary = Notary(hub, config.audit, prepared.signer)
+            house.calendar.add(hub.notary.jobs())
+            stack.callback(store.subscribe(hub.notary.wake))
         watch = StoreWatch(hub)
         store.hear_refusals(watch.changed)
         yield Wired(live, hub, house, store, reloader, watch, troubles)

@@ -37,7 +37,7 @@ FRONT_ENDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "alarms": ("refundwatch.commands.alarms", "list, ack"),
     "metrics": ("refundwatch.commands.metrics", "the three numbers"),
-    "audit": ("refundwatch.commands.audit", "verify, tail"),
+    "audit": ("refundwatch.commands.audit", "verify, tail, head, export, recover …"),
     "tokens": ("refundwatch.commands.tokens", "create, list, revoke"),
     "keys": ("refundwatch.commands.keys", "status, rotate"),
     "customers": ("refundwatch.commands.customers", "show, unmask, erase"),

@@ -344,6 +344,44 @@ class SignatureRefused(RefundwatchError):
         self.reason_code = reason_code
 
 
+# --- the log and its proof --------------------------------------------------------
+
+
+class CheckpointInvalid(RefundwatchError):
+    """A checkpoint, or a key that should have signed one, is not what it should be."""
+
+    code = "audit.checkpoint_invalid"
+    http_status = 422
+
+
+class NoteKeyInvalid(RefundwatchError):
+    """The file of the log's signing keys cannot be used."""
+
+    code = "audit.key_invalid"
+    exit_code = 78
+
+
+class LogBroken(RefundwatchError):
+    """The log contradicts what was signed of it: nothing more may be signed."""
+
+    code = "audit.broken"
+    exit_code = 74
+
+
+class LogUnsigned(RefundwatchError):
+    """No checkpoint of the log was signed that could be handed out or proven from."""
+
+    code = "audit.unsigned"
+    http_status = 404
+
+
+class LogRange(RefundwatchError):
+    """A proof was asked for that the log, as far as it is signed, does not have."""
+
+    code = "audit.range"
+    http_status = 422
+
+
 # --- gateways ---------------------------------------------------------------------
 
 

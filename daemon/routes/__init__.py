@@ -14,6 +14,7 @@ from daemon.routes import (
     deliveries,
     keys,
     payments,
+    proof,
     refunds,
     tokens,
 )
@@ -29,6 +30,7 @@ HANDLERS: dict[str, RouteHandler] = {
     **customers.HANDLERS,
     **keys.HANDLERS,
     **config.HANDLERS,
+    **proof.HANDLERS,
 }
 
 __all__ = ["HANDLERS", "Answer", "Call", "RouteHandler"]

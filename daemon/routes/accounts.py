@@ -41,6 +41,7 @@ async def present_status(call: Call) -> m.StatusView:
             "started_at": hub.started_at,
             "now": call.now,
             "draining": hub.draining,
+            "recovery": hub.recovery,
             "last_seq": await hub.store.read(c.LastSeq()),
         }
     )

@@ -751,6 +751,7 @@ class StatusView(View):
     now: datetime
     draining: bool
     last_seq: int
+    recovery: str | None = None
 
 
 # --- the live feed ----------------------------------------------------------------

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from refundwatch.api import models as m
 from refundwatch.api import models_customers as mc
 from refundwatch.api import models_keys as mk
+from refundwatch.api import models_proof as mp
 from refundwatch.api import models_tokens as mt
 from refundwatch.api.models_config import ReloadBody, ReloadView
 from refundwatch.domain.policy import Permission
@@ -428,6 +429,67 @@ ROUTES: Final[tuple[Route, ...]] = (
         P.CONFIG_RELOAD,
         ReloadView,
         ReloadBody,
+    ),
+    Route(
+        "audit.checkpoint",
+        "GET",
+        "/audit/checkpoint",
+        "The newest signed checkpoint and the keys of the log",
+        P.AUDIT_READ,
+        mp.LatestView,
+    ),
+    Route(
+        "audit.checkpoints",
+        "GET",
+        "/audit/checkpoints",
+        "List checkpoints, oldest first",
+        P.AUDIT_READ,
+        mp.CheckpointPage,
+        query=(
+            Parameter("after", "string", "Where the last page ended."),
+            _LIMIT,
+        ),
+    ),
+    Route(
+        "audit.inclusion",
+        "GET",
+        "/audit/proof/inclusion",
+        "Prove that an entry is in the log of a size",
+        P.AUDIT_READ,
+        mp.InclusionView,
+        query=(
+            Parameter("seq", "integer", "The entry.", 0, 2**53 - 1, required=True),
+            Parameter("size", "integer", "The size.", 1, 2**53 - 1, required=True),
+        ),
+    ),
+    Route(
+        "audit.consistency",
+        "GET",
+        "/audit/proof/consistency",
+        "Prove that the log of one size begins that of another",
+        P.AUDIT_READ,
+        mp.ConsistencyView,
+        query=(
+            Parameter("from", "integer", "The smaller.", 1, 2**53 - 1, required=True),
+            Parameter("to", "integer", "The larger.", 1, 2**53 - 1, required=True),
+        ),
+    ),
+    Route(
+        "audit.recovery",
+        "GET",
+        "/audit/recovery",
+        "Whether the log lost its end, and what would have to be accepted",
+        P.AUDIT_READ,
+        mp.RecoveryView,
+    ),
+    Route(
+        "audit.recover",
+        "POST",
+        "/audit/recovery",
+        "Accept that the log's end is lost; two people",
+        P.LOG_RECOVER,
+        mp.RecoveryView,
+        mp.RecoverBody,
     ),
     Route(
         "tokens.list",

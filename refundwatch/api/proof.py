@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from refundwatch.domain.audit import (
@@ -18,14 +20,23 @@ from refundwatch.domain.audit import (
     parse_entry,
     verify_log,
 )
-from refundwatch.errors import NotCanonical
+from refundwatch.domain.merkle import TreeHead
+from refundwatch.errors import InvariantBroken, NotCanonical
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from refundwatch.api.models import AuditRowView
 
-__all__ = ["FirstBad", "LogFault", "Verified", "read_entry", "verify_rows"]
+__all__ = [
+    "FirstBad",
+    "LogFault",
+    "Verified",
+    "VerifiedMemory",
+    "read_entry",
+    "verify_rows",
+]
 
 
 class _Row(NamedTuple):
@@ -34,9 +45,50 @@ class _Row(NamedTuple):
     leaf_hash: bytes
 
 
-def verify_rows(rows: Iterable[AuditRowView], min_size: int = 0) -> Verified | FirstBad:
-    """Check a whole log as it is read; `min_size` is a size known from elsewhere."""
-    return verify_log(_decoded(rows), min_size)
+def verify_rows(
+    rows: Iterable[AuditRowView],
+    min_size: int = 0,
+    *,
+    known: Iterable[tuple[int, bytes]] = (),
+    start: Verified | None = None,
+) -> Verified | FirstBad:
+    """Check a log as it is read, as `verify_log` does, from `start` on."""
+    return verify_log(_decoded(rows), min_size, known=known, start=start)
+
+
+class VerifiedMemory:
+    """Remembers how far the log of one instance was found whole, in a local file."""
+
+    def __init__(self, folder: Path, instance: str) -> None:
+        """Keep it in `folder`."""
+        self._path = folder / f"{instance}.verified.json"
+
+    def load(self) -> Verified | None:
+        """Give how far the last run came; None where nothing is remembered."""
+        try:
+            found = json.loads(self._path.read_text("utf-8"))
+            perfect = tuple(bytes.fromhex(one) for one in found["perfect"])
+            head = TreeHead(int(found["size"]), perfect)
+            return Verified(head, bytes.fromhex(found["before"]))
+        except (OSError, ValueError, TypeError, KeyError, InvariantBroken):
+            # Whatever cannot be read only costs the way from the start.
+            return None
+
+    def save(self, verified: Verified) -> None:
+        """Remember how far a run came.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        content = {
+            "size": verified.size,
+            "perfect": [one.hex() for one in verified.head.perfect],
+            "before": verified.before.hex(),
+        }
+        beside = self._path.with_suffix(f".{os.getpid()}")
+        beside.write_text(json.dumps(content), "utf-8")
+        beside.replace(self._path)
 
 
 def read_entry(row: AuditRowView) -> Entry | None:

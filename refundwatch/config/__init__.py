@@ -28,7 +28,7 @@ from refundwatch.config.model import (
     VaultConfig,
     WebhooksConfig,
 )
-from refundwatch.config.paths import default_path, user_folder
+from refundwatch.config.paths import default_path, state_folder, user_folder
 from refundwatch.config.secrets import Secret, resolve_secret
 from refundwatch.config.showing import Setting, effective_settings, flat_settings
 from refundwatch.config.table import blame
@@ -63,5 +63,6 @@ __all__ = [
     "load_client_config",
     "load_config",
     "resolve_secret",
+    "state_folder",
     "user_folder",
 ]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from refundwatch.config.audit import AuditConfig, load_audit
 from refundwatch.config.model import (
     LOOPBACK,
     MIN_IN_FLIGHT_SECONDS,
@@ -91,12 +92,13 @@ class _Loader:
         mode = root.one_of("mode", ("live", "sandbox"))
         self.sandbox = mode == "sandbox"
         dispatch = self._dispatch(root.table("dispatch", optional=True))
+        store = self._store(root.table("store", optional=True))
         config = Config(
             path=root.path,
             digest=self.digest,
             instance=instance,
             mode=mode,
-            store=self._store(root.table("store", optional=True)),
+            store=store,
             vault=self._vault(root.table("vault")),
             api=self._api(root.table("api", optional=True)),
             webhooks=self._webhooks(root.table("webhooks")),
@@ -108,6 +110,7 @@ class _Loader:
             probe=self._probe(root.table("probe", optional=True)),
             retention=self._retention(root.table("retention", optional=True)),
             alarms=self._alarms(root.table("alarms", optional=True)),
+            audit=self._audit(root.table("audit", optional=True), store),
             bands=tuple(self._band(table) for table in root.tables("bands")),
             accounts=self._accounts(root.table("accounts"), dispatch.lease_seconds),
         )
@@ -274,6 +277,12 @@ class _Loader:
         if alarms.url and not _is_guarded(alarms.url, plain_on_loopback=True):
             raise table.error("url", "must be https:// (http:// only on loopback)")
         return alarms
+
+    def _audit(self, table: Table, store: StoreConfig) -> AuditConfig:
+        def is_guarded(address: str) -> bool:
+            return _is_guarded(address, plain_on_loopback=True)
+
+        return load_audit(table, store.path, self._secret, is_guarded)
 
     def _band(self, table: Table) -> BandConfig:
         band = BandConfig(

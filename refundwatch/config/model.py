@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from refundwatch.config.audit import AuditConfig
+
 MIN_IN_FLIGHT_SECONDS: Final = 120
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -234,5 +236,6 @@ class Config:
     probe: ProbeConfig
     retention: RetentionConfig
     alarms: AlarmsConfig
+    audit: AuditConfig
     bands: tuple[BandConfig, ...]
     accounts: tuple[AccountConfig, ...]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from refundwatch.config.audit import AuditOutletConfig
 from refundwatch.config.model import (
     AccountConfig,
     Address,
@@ -89,6 +90,7 @@ def _flat(prefix: str, value: object) -> list[tuple[str, str]]:
                 "probe",
                 "retention",
                 "alarms",
+                "audit",
                 "bands",
                 "accounts",
             )
@@ -107,7 +109,7 @@ def _flat(prefix: str, value: object) -> list[tuple[str, str]]:
             return [
                 row for part in value for row in _flat(f"{prefix}.{part.name}", part)
             ]
-        case tuple() if value and isinstance(value[0], BandConfig):
+        case tuple() if value and isinstance(value[0], BandConfig | AuditOutletConfig):
             return [
                 row
                 for position, part in enumerate(value)

@@ -73,13 +73,18 @@ class LogFault(StrEnum):
     FORM = "form"
     PLACE = "place"
     NEIGHBOUR = "neighbour"
+    CHECKPOINT = "checkpoint"
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """The log is whole; its root still has to equal one known from elsewhere."""
+    """The log is whole; its root still has to equal one known from elsewhere.
+
+    `before` is the leaf hash of its last entry, from which a later run goes on.
+    """
 
     head: TreeHead
+    before: bytes = FIRST_PREV
 
     @property
     def size(self) -> int:
@@ -163,33 +168,103 @@ def parse_entry(stored: bytes) -> Entry:
     return Entry(seq, _time(at), kind, actor, refund_id, data, bytes.fromhex(prev))
 
 
-def verify_log(rows: Iterable[LogRow], min_size: int = 0) -> Verified | FirstBad:
-    """Check a whole log, in order of `seq`, from its stored bytes.
+def verify_log(
+    rows: Iterable[LogRow],
+    min_size: int = 0,
+    *,
+    known: Iterable[tuple[int, bytes]] = (),
+    start: Verified | None = None,
+) -> Verified | FirstBad:
+    """Check a log, in order of `seq`, from its stored bytes.
 
     Checked are: no gap, each leaf hash, the place that the bytes themselves state, and
     that they name the hash of the neighbour before. `min_size` is a size known from
-    elsewhere: a shorter log has lost its tail. Memory does not grow with the log.
+    elsewhere: a shorter log has lost its tail. `known` are roots by size, in order, as
+    checkpoints state them. `start` is how far an earlier run came: the rows begin
+    there. Memory does not grow with the log.
 
     Bytes are compared, not read as JSON: what was changed has another hash than its
     neighbour names. Only where something is wrong, and for the last entry, that no
     other one names, is the form looked at.
     """
     following = iter(rows)
-    forest, before, last = Forest(), FIRST_PREV, None
+    begun = start or Verified(TreeHead())
+    forest, before = Forest(begun.head), begun.before
+    earlier: bytes | None = None
+    tail: list[LogRow] = []
+    stated = _Stated(known, forest)
     while block := list(islice(following, BLOCK_ROWS)):
         if not _is_plain(block, forest.size, before):
-            found = _first_bad(block, following, forest.size, before)
+            hashes = (earlier, before)
+            found = _first_bad(block, following, forest.size, hashes)
             if found is not None:
-                return found
-        forest.extend([leaf for _, _, leaf in block])
-        last = block[-1]
-        before = last[-1]
-    if last is not None and isinstance(end := _read_row(last, last[0]), FirstBad):
-        return end
-    if forest.size < min_size:
-        sentence = f"The log ends at {forest.size} entries; it had {min_size}."
+                return stated.judge() or found
+        differing = stated.extend([leaf for _, _, leaf in block])
+        if differing is not None:
+            return differing
+        tail = block[-1:]
+        earlier = block[-2][-1] if len(block) > 1 else before
+        before = block[-1][-1]
+    for row in tail:
+        if isinstance(end := _read_row(row, row[0]), FirstBad):
+            return end
+    least = max(min_size, stated.largest())
+    if forest.size < least:
+        sentence = f"The log ends at {forest.size} entries; it had {least}."
         return FirstBad(forest.size, LogFault.MISSING, sentence)
-    return Verified(forest.head())
+    return stated.judge() or Verified(forest.head(), before)
+
+
+class _Stated:
+    """Compares a growing tree with the roots that are stated of it by size."""
+
+    def __init__(self, known: Iterable[tuple[int, bytes]], forest: Forest) -> None:
+        self._known = iter(known)
+        self._forest = forest
+        self._met = 0
+        self._next = next(self._known, None)
+        while self._next is not None and self._next[0] < forest.size:
+            self._met = self._next[0]
+            self._advance()
+
+    def extend(self, leaves: list[bytes]) -> FirstBad | None:
+        """Let the tree grow; stop at the first root that differs."""
+        at = 0
+        while self._next is not None and self._next[0] <= self._forest.size + (
+            len(leaves) - at
+        ):
+            upto = at + self._next[0] - self._forest.size
+            self._forest.extend(leaves[at:upto])
+            at = upto
+            if (differing := self.judge()) is not None:
+                return differing
+        self._forest.extend(leaves[at:])
+        return None
+
+    def judge(self) -> FirstBad | None:
+        """Compare where a root is stated of just this size."""
+        while self._next is not None and self._next[0] == self._forest.size:
+            size, root = self._next
+            if self._forest.head().root() != root:
+                sentence = (
+                    f"Entries {self._met} to {size - 1} are not those that the "
+                    f"checkpoint of {size} entries was signed over."
+                )
+                return FirstBad(self._met, LogFault.CHECKPOINT, sentence)
+            self._met = size
+            self._advance()
+        return None
+
+    def largest(self) -> int:
+        """Give the largest size that is stated beyond what was reached."""
+        largest = 0
+        while self._next is not None and self._next[0] > self._forest.size:
+            largest = max(largest, self._next[0])
+            self._advance()
+        return largest
+
+    def _advance(self) -> None:
+        self._next = next(self._known, None)
 
 
 def salted_commitment(salt: bytes, value: bytes) -> str:
@@ -231,18 +306,42 @@ def _is_plain(block: list[LogRow], start: int, before: bytes) -> bool:
 
 
 def _first_bad(
-    block: list[LogRow], following: Iterator[LogRow], start: int, before: bytes
+    block: list[LogRow],
+    following: Iterator[LogRow],
+    start: int,
+    hashes: tuple[bytes | None, bytes],
 ) -> FirstBad | None:
-    """Read a block row by row; name what is wrong first."""
+    """Read a block row by row; name what is wrong first.
+
+    `hashes` are the leaf hashes of the two entries before, the nearer one last.
+    """
+    earlier, before = hashes
     for expected, row in enumerate(block, start):
         entry = _read_row(row, expected)
         if isinstance(entry, FirstBad):
-            return entry
+            return _was_put_between(row, entry, earlier) or entry
         if entry.prev != before:
             after = [*block[expected - start + 1 :][:1], *islice(following, 1)]
             return _bad_neighbour(row, after[0] if after else None)
-        before = row[-1]
+        earlier, before = before, row[-1]
     return None
+
+
+def _was_put_between(
+    row: LogRow, found: FirstBad, earlier: bytes | None
+) -> FirstBad | None:
+    """Name the entry before instead, where this one was moved up by it.
+
+    It says itself that it is the one before, and names the hash of that one's
+    neighbour.
+    """
+    if found.fault is not LogFault.PLACE or earlier is None:
+        return None
+    entry = parse_entry(row[1])
+    if (entry.seq, entry.prev) != (found.seq - 1, earlier):
+        return None
+    sentence = f"Entry {entry.seq} was put before the one that has this place."
+    return FirstBad(entry.seq, LogFault.PLACE, sentence)
 
 
 def _read_row(row: LogRow, expected: int) -> Entry | FirstBad:

@@ -90,10 +90,12 @@ class Forest:
 
     __slots__ = ("_perfect", "size")
 
-    def __init__(self) -> None:
-        """Begin with the empty tree."""
-        self.size = 0
-        self._perfect: list[tuple[int, bytes]] = []
+    def __init__(self, head: TreeHead | None = None) -> None:
+        """Begin with the tree of a head, or the empty one."""
+        self.size = 0 if head is None else head.size
+        levels = [it for it in range(self.size.bit_length()) if self.size >> it & 1]
+        digests = () if head is None else head.perfect
+        self._perfect = list(zip(reversed(levels), digests, strict=True))
 
     def extend(self, leaves: Sequence[bytes]) -> None:
         """Append leaf hashes: each time the largest perfect subtree that fits."""
@@ -124,6 +126,27 @@ def _perfect_root(nodes: Sequence[bytes]) -> bytes:
         pairs = zip(nodes[::2], nodes[1::2], strict=True)
         nodes = [sha256(b"\x01" + left + right).digest() for left, right in pairs]
     return nodes[0]
+
+
+def nodes_above(
+    start: int, leaves: Sequence[bytes], read: NodeReader
+) -> list[TreeNode]:
+    """Give every perfect subtree above the leaves that these complete from `start` on.
+
+    `read` gives the nodes that stood before; of each level at most one is asked for.
+    """
+    made: list[TreeNode] = []
+    level, first, digests = 0, start, list(leaves)
+    while digests:
+        if first & 1:
+            first -= 1
+            digests.insert(0, read(level, first))
+        # A last one without its sibling waits for it.
+        pairs = zip(digests[::2], digests[1::2], strict=False)
+        digests = [sha256(b"\x01" + left + right).digest() for left, right in pairs]
+        level, first = level + 1, first >> 1
+        made += [TreeNode(level, first + at, it) for at, it in enumerate(digests)]
+    return made
 
 
 def head_at(size: int, read: NodeReader) -> TreeHead:

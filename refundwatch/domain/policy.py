@@ -54,6 +54,7 @@ class Permission(StrEnum):
     METRIC_READ = "metric:read"
     EVENT_READ = "event:read"
     AUDIT_READ = "audit:read"
+    LOG_RECOVER = "log:recover"
     CONFIG_READ = "config:read"
     CONFIG_RELOAD = "config:reload"
     TOKEN_MANAGE = "token:manage"  # noqa: S105 - the name of a permission
@@ -102,6 +103,7 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
         P.ALARM_ACKNOWLEDGE,
         P.CONFIG_READ,
         P.CONFIG_RELOAD,
+        P.LOG_RECOVER,
         P.TOKEN_MANAGE,
         P.KEY_MANAGE,
         P.CUSTOMER_ERASE,
@@ -113,6 +115,7 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
 # and so is whatever changes the bands.
 PEOPLE_ONLY: Final = frozenset(
     {
+        P.LOG_RECOVER,
         P.REFUND_APPROVE,
         P.REFUND_REFUSE,
         P.REFUND_RESOLVE,

@@ -48,6 +48,10 @@ class Calendar:
         """Run a job this often from now on."""
         self._jobs[name] = replace(self._jobs[name], every_seconds=every_seconds)
 
+    def add(self, jobs: Mapping[str, Job]) -> None:
+        """Enter more jobs, before anything runs."""
+        self._jobs.update(jobs)
+
     async def run_due(self, now: datetime) -> tuple[str, ...]:
         """Run every job that is due at `now`, side by side; return their names."""
         intervals = {name: job.every_seconds for name, job in self._jobs.items()}

@@ -48,6 +48,7 @@ def run(
     monkeypatch.setenv("REFUNDWATCH_URL", f"unix:{tmp_path / 'hub.sock'}")
     monkeypatch.setenv("REFUNDWATCH_TOKEN", "rw1.token")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
     def command(*arguments: str, typed: str | None = None) -> Ran:
         capsys.readouterr()

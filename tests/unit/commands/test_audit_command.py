@@ -12,6 +12,7 @@ from refundwatch.commands import audit
 from refundwatch.domain.audit import FIRST_PREV, entry_bytes
 from refundwatch.domain.merkle import TreeHead, leaf_hash
 from tests.unit.commands.hub import problem
+from tests.unit.commands.views import status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +56,13 @@ def serve(hub: FakeHub, rows: list[AuditRowView], size: int | None = None) -> No
         )
 
     hub.handlers["audit.read"] = read
+    unsigned(hub)
+
+
+def unsigned(hub: FakeHub) -> None:
+    """Let the daemon have signed nothing."""
+    hub.answer("status", status())
+    hub.answer("audit.checkpoint", problem(404, "audit.unsigned", "Nothing."))
 
 
 def test_whole_log_has_its_size_and_root(run: Callable[..., Ran], hub: FakeHub) -> None:
@@ -171,10 +179,11 @@ def test_what_is_added_meanwhile_is_left_to_the_next_run(
 def test_page_that_leads_nowhere_is_not_asked_for_again(
     run: Callable[..., Ran], hub: FakeHub
 ) -> None:
+    unsigned(hub)
     hub.answer("audit.read", AuditPage(items=[], next=0, size=SIZE))
     ran = run("audit", "verify")
     assert ran.code == 1
-    assert len(hub.calls) == 2
+    assert len(hub.named("audit.read")) == 2
 
 
 def test_tail_shows_the_newest_and_steers_no_terminal(

@@ -11,6 +11,19 @@ AT = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 SHA = "ab" * 32
 
 
+def status() -> m.StatusView:
+    return m.StatusView(
+        instance="hub.test",
+        mode="sandbox",
+        version="1",
+        policy_version="p",
+        started_at=AT,
+        now=AT,
+        draining=False,
+        last_seq=0,
+    )
+
+
 def gbp(minor: int) -> m.AmountView:
     return m.AmountView(minor=minor, currency="GBP", exponent=2)
 

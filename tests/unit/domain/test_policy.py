@@ -82,6 +82,8 @@ def test_the_table_of_roles_is_the_documented_one() -> None:
             "connection:control",
             "alarm:acknowledge",
             "config:read",
+            "config:reload",
+            "log:recover",
             "token:manage",
             "key:manage",
             "customer:erase",
