@@ -17,8 +17,10 @@ from daemon import problems
 from daemon.auth import LIMITS, Doorkeeper
 from daemon.cards import refuse_cards_of
 from daemon.guard import Gatekeeper, read_body
+from daemon.login import Logins
 from daemon.reading import parse_body, parse_query
 from daemon.routes import HANDLERS, Call
+from daemon.routes.login import PERSONAL, Meeting
 from refundwatch.api.models import BulkView
 from refundwatch.api.openapi import document
 from refundwatch.api.paths import PREFIX, ROUTES
@@ -26,6 +28,7 @@ from refundwatch.errors import RefundwatchError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
     from daemon.feed import Feed
     from daemon.hub import Hub
@@ -39,19 +42,29 @@ _IN_RECOVERY: Final = frozenset(
     {"alarms.acknowledge", "audit.recover", "tokens.create", "tokens.revoke"}
 )
 """What may be changed in recovery: who may speak, and that they spoke."""
-_UNROUTED: Final = frozenset({"events", "openapi"})
+_UNROUTED: Final = frozenset({"events", "openapi"}) | PERSONAL.keys()
 
 
-def build_app(hub: Hub, gate: Gatekeeper, feed: Feed, rate: Rate) -> web.Application:
-    """Build the operator API."""
+def build_app(
+    hub: Hub,
+    gate: Gatekeeper,
+    feed: Feed,
+    rate: Rate,
+    certificate: Path | None = None,
+) -> web.Application:
+    """Build the operator API; `certificate` is what the listener shows."""
     app = web.Application(middlewares=[problems.guard(hub)])
-    door = Doorkeeper(hub, rate)
+    logins = Logins(hub, certificate)
+    door = Doorkeeper(hub, rate, logins)
     for route in ROUTES:
         path = PREFIX + route.path
         if route.name == "events":
             app.router.add_route(route.method, path, _feeding(door, route, feed))
         elif route.name == "openapi":
             app.router.add_route(route.method, path, _describing(door, route, hub))
+        elif route.name in PERSONAL:
+            handler = _meeting(hub, door, logins, gate, route)
+            app.router.add_route(route.method, path, handler)
         else:
             app.router.add_route(route.method, path, _serving(hub, door, gate, route))
     for path, methods in _plain_paths().items():
@@ -124,6 +137,28 @@ def _must_be_open(hub: Hub, route: Route) -> None:
     if hub.recovery is None or route.method == "GET" or route.name in _IN_RECOVERY:
         return
     raise problems.InRecovery(f"The log is in recovery: {hub.recovery}")
+
+
+def _meeting(
+    hub: Hub, door: Doorkeeper, logins: Logins, gate: Gatekeeper, route: Route
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Serve who logs in or out: what counts here is where the request comes from."""
+    meet = PERSONAL[route.name]
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        principal = None if route.public else await door.admit(request, route)
+        parse_query(route, request.query)
+        content = await read_body(request, gate, BODY_LIMIT_BYTES)
+        body = parse_body(route, content, request.content_type)
+        model = await meet(Meeting(hub, logins, request, principal, body))
+        return web.Response(
+            status=route.status,
+            body=model.model_dump_json().encode(),
+            content_type="application/json",
+            headers={"Cache-Control": "no-store"},
+        )
+
+    return serve
 
 
 def _feeding(

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from daemon.hub import Hub
+    from daemon.login import Logins
     from daemon.throttle import Rate
     from refundwatch.api.paths import Route
 
@@ -37,15 +38,19 @@ _WRONG: Final = "The token is missing, wrong, expired or revoked."
 LIMITS: Final = frozenset({TokenOutOfReach.code, CeilingReached.code})
 """The codes of what a machine's token may not reach."""
 
+LOGIN_NEEDED: Final = Denial(
+    "login_needed", "A person's token only reads: log in with your key."
+)
 _UCRED: Final = struct.Struct("3i")
 
 
 class Doorkeeper:
     """Turns a request's token into a principal, and a principal into a yes or no."""
 
-    def __init__(self, hub: Hub, rate: Rate) -> None:
+    def __init__(self, hub: Hub, rate: Rate, logins: Logins) -> None:
         """Guard one hub, whose callers may ask so often."""
         self._hub = hub
+        self._logins = logins
         self._by_address = Throttle(hub.clock, rate.per_second, rate.burst)
         self._by_principal = Throttle(hub.clock, rate.per_second, rate.burst)
         self._failures = Throttle(hub.clock, _FAILURES_PER_SECOND, _FAILURES_AT_ONCE)
@@ -65,6 +70,10 @@ class Doorkeeper:
             return SYSTEM
         principal = await self.identify(request)
         self._pace(self._by_principal, principal.id)
+        must_log_in = principal.is_person and self._hub.people.roster is not None
+        if must_log_in and not _may_without_login(request, route):
+            # A token that was stolen may look; whoever changes something shows a key.
+            await self.deny(principal, LOGIN_NEEDED, route.name, "policy")
         denial = machines.place_denial(principal, request)
         if denial is not None:
             await self.deny(principal, denial, route.name, "token")
@@ -109,6 +118,8 @@ class Doorkeeper:
         """Return the principal of a token that counts now, else None."""
         if token is None:
             return None
+        if token.startswith(tokens.SESSION_PREFIX):
+            return await self._logins.principal_of(token)
         try:
             presented = tokens.parse(token)
         except RefundwatchError:
@@ -126,7 +137,14 @@ class Doorkeeper:
         if expired or row.revoked_at is not None:
             return None
         await self._uses.note(row.token_id)
-        return machines.principal_of(row)
+        return self._as_it_is_now(machines.principal_of(row))
+
+    def _as_it_is_now(self, principal: Principal) -> Principal:
+        """Give a person the roles of the roster, where it knows the person."""
+        roster = self._hub.people.roster
+        if roster is not None and principal.id in roster.operators:
+            return roster.principal(principal.id)
+        return principal
 
     async def permit(
         self, principal: Principal, permission: Permission | None, what: str
@@ -161,6 +179,12 @@ class Doorkeeper:
                     data={"operation": what, "code": code},
                 )
             )
+
+
+def _may_without_login(request: web.Request, route: Route) -> bool:
+    """Tell whether a person's request needs no session: it reads, or is signed."""
+    session = (bearer(request) or "").startswith(tokens.SESSION_PREFIX)
+    return session or route.signed or route.method == "GET"
 
 
 def bearer(request: web.Request) -> str | None:

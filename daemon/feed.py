@@ -215,7 +215,12 @@ class _Watcher:
 
     async def _follow(self, seq: int) -> None:
         commits, next_health = -1, 0.0
+        roster = self._hub.people.roster
         while True:
+            if self._hub.people.roster is not roster:
+                # Somebody's key or role changed: whose feed ends, ends now.
+                roster = self._hub.people.roster
+                await self._check()
             changes = await self._hub.store.read(c.ChangesSince(seq, BATCH))
             for change in changes:
                 await self._send(_change(change))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from daemon.live import Live
     from daemon.notary import Notary
     from daemon.reload import Reloader
+    from refundwatch.domain.roster import Roster
     from refundwatch.flow.backfill import Backfiller
     from refundwatch.flow.cancel import Canceller
     from refundwatch.flow.intake import Intake
     from refundwatch.flow.lanes import Lanes
     from refundwatch.flow.ports import Clock, Log
-    from refundwatch.store.contract import Policy, Store
+    from refundwatch.store.contract import Policy, Signatures, Store
 
 
 COUNTERS: Final = (
@@ -41,6 +42,20 @@ COUNTERS: Final = (
 """What a process counts; each stands from the start, or its first event is missed."""
 
 
+class Staff(Protocol):
+    """Who the operators are now, and what checks their signatures."""
+
+    @property
+    def roster(self) -> Roster | None:
+        """Give the roster that is in force; None where nobody signs."""
+        ...
+
+    @property
+    def signatures(self) -> Signatures:
+        """Give what checks signatures."""
+        ...
+
+
 @dataclass(slots=True)
 class Hub:
     """The running daemon; `draining` turns True once, when it was told to stop.
@@ -57,6 +72,7 @@ class Hub:
     live: Live
     store: Store
     reloader: Reloader
+    people: Staff
     intake: Intake
     canceller: Canceller
     backfiller: Backfiller

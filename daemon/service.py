@@ -199,7 +199,9 @@ class Service:
         await self._serve("webhooks", webhooks, config.webhooks.listen)
         # The last: whoever is answered here finds the other two listening.
         api = GuardedRunner(
-            build_app(self._hub, gate, feed, rate_of(config.api)),
+            build_app(
+                self._hub, gate, feed, rate_of(config.api), config.api.tls_certificate
+            ),
             gate,
             shutdown_timeout=SHUTDOWN_SECONDS,
         )

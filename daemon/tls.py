@@ -10,6 +10,9 @@ import ssl
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509 import load_pem_x509_certificate
+
 from refundwatch.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -104,3 +107,21 @@ def following(
 
     first.sni_callback = choose
     return first
+
+
+def spki_sha256(certificate: Path | None) -> str | None:
+    """Give the hash of the public key that a certificate shows, in hex.
+
+    Raises:
+        ConfigError: there is a certificate, and it cannot be read.
+    """
+    if certificate is None:
+        return None
+    try:
+        found = load_pem_x509_certificate(certificate.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{certificate}: {error}") from error
+    key = found.public_key()
+    return sha256(
+        key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    ).hexdigest()

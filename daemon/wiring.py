@@ -23,6 +23,7 @@ from daemon.notary import Notary
 from daemon.refusals import StoreWatch
 from daemon.reload import Reloader, opening
 from daemon.renewal import Renewal
+from daemon.roots import read_roots
 from daemon.tls import fingerprint, server_context
 from daemon.transport import AiohttpTransport
 from refundwatch import __version__
@@ -36,6 +37,7 @@ from refundwatch.flow.house import build_house
 from refundwatch.flow.ports import FlowSettings
 from refundwatch.flow.retention import dropping_calls
 from refundwatch.flow.silence import listening
+from refundwatch.security.authority import SshAuthority
 from refundwatch.security.datakey import KeyCheck, KeyState, WrappedKey
 from refundwatch.security.keyfile import parse_key_file
 from refundwatch.security.notekey import NoteSigner, parse_note_keys
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
 
     from daemon.directory import Directory
     from refundwatch.config import Config
+    from refundwatch.domain.roster import RootLine
     from refundwatch.errors import StoreFailed
     from refundwatch.flow.house import House
     from refundwatch.flow.ports import Clock, Log
@@ -93,6 +96,7 @@ class Prepared:
     tls: ssl.SSLContext | None
     certificate: bytes | None = None
     signer: NoteSigner | None = None
+    roots: tuple[RootLine, ...] = ()
 
 
 def prepare(config: Config) -> Prepared:
@@ -114,8 +118,22 @@ def prepare(config: Config) -> Prepared:
         )
         certificate = fingerprint(config.api.tls_certificate)
     settings = flow_settings(config)
+    with blaming(config, "operators.roots"):
+        roots = _roots(config)
     signer = _signer(config)
-    return Prepared(directory, policy, settings, ring, tls, certificate, signer)
+    return Prepared(directory, policy, settings, ring, tls, certificate, signer, roots)
+
+
+def _roots(config: Config) -> tuple[RootLine, ...]:
+    path, live = config.operators.roots, config.mode == "live"
+    if path is not None:
+        return read_roots(path, live=live)
+    if live:
+        raise ConfigError(
+            "In live mode root operators say who may decide: name their file.",
+            "operators.roots",
+        )
+    return ()
 
 
 def _refuse_cards_in(config: Config) -> None:
@@ -179,6 +197,7 @@ async def wired(config: Config, clock: Clock, log: Log) -> AsyncIterator[Wired]:
         stack.push_async_callback(store.close)
         vault = await _unlock(store, prepared.ring, clock.now())
         keeper = KeyKeeper(store, vault, clock, lambda: read_ring(config))
+        store.attach_signatures(SshAuthority(config.instance))
         transport = AiohttpTransport(public_only=config.mode == "live")
         await transport.open()
         stack.push_async_callback(transport.close)
@@ -215,6 +234,7 @@ async def wired(config: Config, clock: Clock, log: Log) -> AsyncIterator[Wired]:
             live=live,
             store=store,
             reloader=reloader,
+            people=store,
             intake=house.intake,
             canceller=house.canceller,
             backfiller=house.backfiller,
@@ -244,6 +264,10 @@ async def recover(parts: Wired) -> tuple[str, ...]:
     now = hub.clock.now()
     await hub.store.execute(opening(parts.config, now))
     await parts.reloader.close_alarm()
+    roots = parts.live.prepared.roots
+    opened = await hub.store.execute(c.OpenRoster(now, parts.config.instance, roots))
+    if opened.broken is not None:
+        hub.log.problem("operators:unproven", statement=opened.broken)
     return await hub.store.execute(c.AbandonAttempts(now, now, all_open=True))
 
 

@@ -41,6 +41,13 @@ FRONT_ENDS: Final[dict[str, tuple[str, str]]] = {
     "tokens": ("refundwatch.commands.tokens", "create, list, revoke"),
     "keys": ("refundwatch.commands.keys", "status, rotate"),
     "customers": ("refundwatch.commands.customers", "show, unmask, erase"),
+    "operators": (
+        "refundwatch.commands.operators",
+        "enrol-root, enrol, role, revoke, sign, pending, list, show",
+    ),
+    "login": ("refundwatch.commands.login", "open a session by your SSH key"),
+    "logout": ("refundwatch.commands.logout", "end it"),
+    "whoami": ("refundwatch.commands.whoami", "who you are to the daemon"),
     "config": ("refundwatch.commands.config", "check, show, path, reload"),
 }
 _EXTRAS: Final = {

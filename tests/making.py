@@ -10,6 +10,7 @@ from refundwatch.store.contract import (
     ConnectionSpec,
     CreateRefund,
     DecideRefund,
+    GetRefund,
     NewPayment,
     NewRefund,
     OpenHouse,
@@ -17,8 +18,13 @@ from refundwatch.store.contract import (
     PutPayments,
 )
 from refundwatch.store.sqlite.statements import content_sha256
-from refundwatch.store.sqlite.store import InlineStore, open_sqlite_store
+from refundwatch.store.sqlite.store import (
+    InlineStore,
+    SqliteStore,
+    open_sqlite_store,
+)
 from tests.sealer import OpenSealer
+from tests.signing import introduce, signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +46,7 @@ OLA = Principal("person:ola", frozenset({Role.OPERATOR}))
 PIA = Principal("person:pia", frozenset({Role.OPERATOR}))
 VIC = Principal("person:vic", frozenset({Role.VIEWER}))
 ROOT = Principal("person:root", frozenset({Role.ADMIN}))
+PEOPLE = (ANN, BEN, CAT, OLA, PIA, VIC, ROOT)
 
 # Below 50.00 nobody, below 500.00 one person, from there two.
 POLICY = Policy(
@@ -94,6 +101,7 @@ async def open_house(
     )
     assert isinstance(store, InlineStore)
     await store.execute(HOUSE)
+    introduce(store, PEOPLE, INSTANCE)
     return store
 
 
@@ -160,13 +168,17 @@ async def decide(
     fields.setdefault("revision", refund.revision)
     fields.setdefault("request_sha256", content_sha256(refund))
     fields.setdefault("reason_code", "seen")
-    return await store.execute(
-        DecideRefund(
-            at=at,
-            principal=principal,
-            refund_id=refund.id,
-            decision=decision,
-            policy=policy,
-            **fields,
-        )
+    command = DecideRefund(
+        at=at,
+        principal=principal,
+        refund_id=refund.id,
+        decision=decision,
+        policy=policy,
+        **fields,
     )
+    if principal.is_person and isinstance(store, SqliteStore):
+        introduce(store, (principal,), INSTANCE)
+    gateway = next(it.gateway for it in HOUSE.accounts if it.name == refund.account)
+    shown = await store.read(GetRefund(refund.id))
+    now = refund if shown is None else shown.summary.refund
+    return await store.execute(signed(command, now, instance=INSTANCE, gateway=gateway))

@@ -137,6 +137,12 @@ def deciding(verdict: Verdict, body_kind: type[m.DecisionBody]) -> RouteHandler:
                 resolution=resolution,
                 evidence=evidence,
                 at_gateway=at_gateway,
+                signed=signed_text(body),
+                reason_salt=(
+                    None
+                    if body.reason_salt is None
+                    else bytes.fromhex(body.reason_salt)
+                ),
             )
         )
         if at_gateway:
@@ -149,6 +155,13 @@ def deciding(verdict: Verdict, body_kind: type[m.DecisionBody]) -> RouteHandler:
         )
 
     return decide
+
+
+def signed_text(body: m.SignedBody) -> c.SignedText | None:
+    """Give the statement that came with a request, with its signature."""
+    if body.statement is None or body.signature is None:
+        return None
+    return c.SignedText(body.statement.encode("utf-8"), body.signature)
 
 
 def new_refund(body: m.RefundBody) -> c.NewRefund:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from refundwatch.api.models import Frame, Problem
 from refundwatch.api.paths import PREFIX, fill, route
 from refundwatch.errors import ApiProblem, ApiUnreachable
+from refundwatch.security.certificates import spki_sha256
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Container, Mapping
@@ -40,6 +41,7 @@ class ApiClient:
         self._server = server
         self._token = token
         self._session: aiohttp.ClientSession | None = None
+        self.peer_spki_sha256: str | None = None
 
     def __repr__(self) -> str:
         """Show where, never with which token."""
@@ -98,6 +100,7 @@ class ApiClient:
                 headers={"Content-Type": "application/json"} if data else None,
                 allow_redirects=False,
             ) as response:
+                self._note_peer(response)
                 content = await response.read()
                 return _read(response.status, content, answer, readable)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -137,6 +140,15 @@ class ApiClient:
             raise ApiProblem(
                 "The daemon speaks another version of this API.", "api.version", 502
             ) from error
+
+    def _note_peer(self, response: aiohttp.ClientResponse) -> None:
+        """Note whose certificate the line that was really used shows."""
+        line = response.connection
+        tls = None
+        if line is not None and line.transport is not None:
+            tls = line.transport.get_extra_info("ssl_object")
+        if tls is not None:
+            self.peer_spki_sha256 = spki_sha256(tls.getpeercert(binary_form=True))
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:

@@ -435,7 +435,24 @@ class CreatedRefundView(View):
     refund: RefundView
 
 
-class DecisionBody(Body):
+class SignedBody(Body):
+    """What a person signs: the very text of its statement, and the signature.
+
+    `reason_salt`, 16 bytes in hex, is that of the statement's `reason_commitment`.
+    """
+
+    statement: (
+        Annotated[str, StringConstraints(min_length=2, max_length=16_384)] | None
+    ) = None
+    signature: (
+        Annotated[str, StringConstraints(min_length=1, max_length=16_384)] | None
+    ) = None
+    reason_salt: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")] | None = (
+        None
+    )
+
+
+class DecisionBody(SignedBody):
     """A decision about exactly what the client displayed."""
 
     revision: Annotated[int, Field(ge=1)]

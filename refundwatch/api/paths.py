@@ -13,6 +13,7 @@ from urllib.parse import quote
 from refundwatch.api import models as m
 from refundwatch.api import models_customers as mc
 from refundwatch.api import models_keys as mk
+from refundwatch.api import models_operators as o
 from refundwatch.api import models_proof as mp
 from refundwatch.api import models_tokens as mt
 from refundwatch.api.models_config import ReloadBody, ReloadView
@@ -38,7 +39,11 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One operation; `permission` None means: any authenticated caller."""
+    """One operation; `permission` None means: any authenticated caller.
+
+    `signed` ones carry a person's signature, which proves who asks; `public` ones are
+    for whoever is not logged in yet.
+    """
 
     name: str
     method: str
@@ -50,6 +55,8 @@ class Route:
     query: tuple[Parameter, ...] = ()
     status: int = 200
     bootstrap: bool = False
+    signed: bool = False
+    public: bool = False
 
 
 _CURSOR: Final = Parameter("cursor", "string", "Where the last page ended.")
@@ -63,6 +70,71 @@ P = Permission
 ROUTES: Final[tuple[Route, ...]] = (
     Route("status", "GET", "/status", "The daemon as it runs", None, m.StatusView),
     Route("me", "GET", "/me", "Who the caller is", None, m.MeView),
+    Route(
+        "login.challenge",
+        "POST",
+        "/login/challenge",
+        "Ask for what is to be signed to log in",
+        None,
+        o.ChallengeView,
+        o.ChallengeBody,
+        public=True,
+    ),
+    Route(
+        "login.answer",
+        "POST",
+        "/login/answer",
+        "Log in by a signed answer",
+        None,
+        o.SessionView,
+        o.AnswerBody,
+        public=True,
+    ),
+    Route(
+        "logout",
+        "POST",
+        "/logout",
+        "End the session",
+        None,
+        o.LoggedOutView,
+    ),
+    Route(
+        "operators.list",
+        "GET",
+        "/operators",
+        "List operators with their keys and roles",
+        P.AUDIT_READ,
+        o.OperatorsView,
+    ),
+    Route(
+        "operators.statements",
+        "GET",
+        "/operators/statements",
+        "List what roots said about operators, newest first",
+        P.AUDIT_READ,
+        o.EnrolmentsView,
+    ),
+    Route(
+        "operators.propose",
+        "POST",
+        "/operators/statements",
+        "Propose a statement about an operator; a root operator's signature",
+        P.OPERATOR_MANAGE,
+        o.EnrolmentView,
+        o.EnrolmentBody,
+        status=201,
+        signed=True,
+    ),
+    Route(
+        "operators.sign",
+        "POST",
+        "/operators/statements/{statement}/sign",
+        "Add another root operator's signature",
+        P.OPERATOR_MANAGE,
+        o.EnrolmentView,
+        o.CosignBody,
+        signed=True,
+    ),
     Route(
         "payments.create",
         "POST",
@@ -219,6 +291,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         P.REFUND_APPROVE,
         m.DecidedView,
         m.ApproveBody,
+        signed=True,
     ),
     Route(
         "refunds.refuse",
@@ -228,6 +301,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         P.REFUND_REFUSE,
         m.DecidedView,
         m.DecisionBody,
+        signed=True,
     ),
     Route(
         "refunds.edit",
@@ -237,6 +311,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         P.REFUND_EDIT,
         m.DecidedView,
         m.EditBody,
+        signed=True,
     ),
     Route(
         "refunds.cancel",
@@ -246,6 +321,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         P.REFUND_CANCEL,
         m.DecidedView,
         m.DecisionBody,
+        signed=True,
     ),
     Route(
         "refunds.hold",
@@ -255,6 +331,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         P.REFUND_HOLD,
         m.DecidedView,
         m.DecisionBody,
+        signed=True,
     ),
     Route(
         "refunds.release",
@@ -264,6 +341,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         P.REFUND_RELEASE,
         m.DecidedView,
         m.DecisionBody,
+        signed=True,
     ),
     Route(
         "refunds.resolve",
@@ -273,6 +351,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         P.REFUND_RESOLVE,
         m.DecidedView,
         m.ResolveBody,
+        signed=True,
     ),
     Route(
         "refunds.lookup",
@@ -408,6 +487,14 @@ ROUTES: Final[tuple[Route, ...]] = (
             _WINDOW,
             Parameter("by_currency", "boolean", "A row per currency."),
         ),
+    ),
+    Route(
+        "audit.head",
+        "GET",
+        "/audit/head",
+        "How long the log is, and its root",
+        P.EVENT_READ,
+        o.HeadView,
     ),
     Route(
         "audit.read",

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from refundwatch.config.client_session import SESSION_FILE, session_token
 from refundwatch.config.model import LOOPBACK, SecretReference
-from refundwatch.config.paths import check_environment, user_folder
+from refundwatch.config.paths import check_environment, state_folder, user_folder
 from refundwatch.config.secrets import Secret, resolve_secret
 from refundwatch.config.table import Table
 from refundwatch.errors import ConfigError
@@ -74,6 +75,8 @@ def load_client_config(
     if problem is not None:
         raise ConfigError(f"The server {chosen!a} {problem}.", field="server")
     token = _token(token_file, env, file.token)
+    if token is None:
+        token = session_token(state_folder(env) / SESSION_FILE, chosen)
     return ClientConfig(chosen, token, str(path), file.signing)
 
 

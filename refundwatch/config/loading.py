@@ -29,6 +29,7 @@ from refundwatch.config.model import (
     ConnectionConfig,
     DispatchConfig,
     LogConfig,
+    OperatorsConfig,
     ProbeConfig,
     ResolveConfig,
     RetentionConfig,
@@ -107,6 +108,7 @@ class _Loader:
             dispatch=dispatch,
             resolve=self._resolve(root.table("resolve", optional=True)),
             approvals=self._approvals(root.table("approvals", optional=True)),
+            operators=self._operators(root.table("operators", optional=True)),
             probe=self._probe(root.table("probe", optional=True)),
             retention=self._retention(root.table("retention", optional=True)),
             alarms=self._alarms(root.table("alarms", optional=True)),
@@ -299,6 +301,11 @@ class _Loader:
         if Decimal(band.auto_below) > Decimal(band.one_approval_below):
             raise table.error("auto_below", "must be at most one_approval_below")
         return band
+
+    def _operators(self, table: Table) -> OperatorsConfig:
+        operators = OperatorsConfig(roots=table.optional_file("roots"))
+        table.finish()
+        return operators
 
     def _check_bands(self, bands: tuple[BandConfig, ...]) -> None:
         seen: set[str] = set()

@@ -152,6 +152,13 @@ class ApprovalsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class OperatorsConfig:
+    """`[operators]`: the file of root operators."""
+
+    roots: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeConfig:
     """`[probe]`: the health probes."""
 
@@ -233,6 +240,7 @@ class Config:
     dispatch: DispatchConfig
     resolve: ResolveConfig
     approvals: ApprovalsConfig
+    operators: OperatorsConfig
     probe: ProbeConfig
     retention: RetentionConfig
     alarms: AlarmsConfig

@@ -87,6 +87,7 @@ def _flat(prefix: str, value: object) -> list[tuple[str, str]]:
                 "dispatch",
                 "resolve",
                 "approvals",
+                "operators",
                 "probe",
                 "retention",
                 "alarms",

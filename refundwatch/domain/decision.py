@@ -32,7 +32,9 @@ _SHA256_HEX: Final = re.compile(r"[0-9a-f]{64}")
 _TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 _PROOF_FIELDS: Final = frozenset({"key", "log_size", "log_root", "nonce", "expires_at"})
 # Written only where they say something; every other field stands even when null.
-_OPTIONAL_FIELDS: Final = frozenset({"evidence", "reason_commitment"})
+_OPTIONAL_FIELDS: Final = frozenset(
+    {"evidence", "reason_commitment", "refund_reason_code"}
+)
 _TEXT_FIELDS: Final = frozenset(
     {
         "actor",
@@ -82,8 +84,9 @@ class Proof:
 class Decision:
     """One decision about one revision of a refund; amounts in minor units.
 
-    `reason` is a code. `evidence` stands only with a resolution. `issued_at` is kept
-    to the second.
+    `reason` is a code. `evidence` stands only with a resolution, and
+    `refund_reason_code` with an edit that changes the refund's own reason. `issued_at`
+    is kept to the second.
 
     Raises:
         StatementInvalid: a field cannot be stated.
@@ -106,6 +109,7 @@ class Decision:
     evidence: Mapping[str, str] | None = None
     reason_commitment: str | None = None
     proof: Proof | None = None
+    refund_reason_code: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no reader could check."""
@@ -114,6 +118,8 @@ class Decision:
             _require_sha256(self.reason_commitment, "reason_commitment")
         if self.evidence is not None and self.decision is not Verdict.RESOLVE:
             raise _invalid("evidence", "stands only with a resolution")
+        if self.refund_reason_code is not None and self.decision is not Verdict.EDIT:
+            raise _invalid("refund_reason_code", "stands only with an edit")
         if self.proof is not None:
             _require_sha256(self.proof.log_root, "log_root")
 
@@ -142,6 +148,8 @@ class Decision:
             stated["evidence"] = self.evidence
         if self.reason_commitment is not None:
             stated["reason_commitment"] = self.reason_commitment
+        if self.refund_reason_code is not None:
+            stated["refund_reason_code"] = self.refund_reason_code
         return canonical_bytes(stated)
 
 
@@ -207,6 +215,9 @@ def parse_statement(statement: bytes) -> Decision:
             read.text("reason_commitment") if "reason_commitment" in stated else None
         ),
         proof=read.proof(),
+        refund_reason_code=(
+            read.text("refund_reason_code") if "refund_reason_code" in stated else None
+        ),
     )
 
 

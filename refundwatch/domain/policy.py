@@ -57,6 +57,7 @@ class Permission(StrEnum):
     LOG_RECOVER = "log:recover"
     CONFIG_READ = "config:read"
     CONFIG_RELOAD = "config:reload"
+    OPERATOR_MANAGE = "operator:manage"
     TOKEN_MANAGE = "token:manage"  # noqa: S105 - the name of a permission
     KEY_MANAGE = "key:manage"
     CUSTOMER_UNMASK = "customer:unmask"
@@ -104,6 +105,7 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
         P.CONFIG_READ,
         P.CONFIG_RELOAD,
         P.LOG_RECOVER,
+        P.OPERATOR_MANAGE,
         P.TOKEN_MANAGE,
         P.KEY_MANAGE,
         P.CUSTOMER_ERASE,
@@ -119,6 +121,7 @@ PEOPLE_ONLY: Final = frozenset(
         P.REFUND_APPROVE,
         P.REFUND_REFUSE,
         P.REFUND_RESOLVE,
+        P.OPERATOR_MANAGE,
         P.TOKEN_MANAGE,
         P.KEY_MANAGE,
         P.CUSTOMER_UNMASK,

@@ -5,7 +5,8 @@ its checksum before anything is looked up, and secrets are compared in constant 
 
 A token is `rwk_` + 8 characters public id + `_` + 43 characters secret (256 bits in
 base64url) + 6 characters CRC-32 (base64url) over all before it. The fixed prefix lets
-scanners find leaked tokens. Roles and expiry belong to the stored row.
+scanners find leaked tokens; `rws_` begins the token of a session. Roles and expiry
+belong to the stored row.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PREFIX: Final = "rwk_"
+SESSION_PREFIX: Final = "rws_"
 _ID_BYTES: Final = 5
 _SECRET_BYTES: Final = 32
 _FORM: Final = re.compile(
-    r"(?P<signed>rwk_(?P<id>[a-z2-7]{8})_(?P<secret>[A-Za-z0-9_-]{43}))"
+    r"(?P<signed>rw[ks]_(?P<id>[a-z2-7]{8})_(?P<secret>[A-Za-z0-9_-]{43}))"
     r"(?P<checksum>[A-Za-z0-9_-]{6})"
 )
 
@@ -50,11 +52,13 @@ class PresentedToken:
     secret_sha256: bytes = field(repr=False)
 
 
-def mint(entropy: Callable[[int], bytes] = secrets.token_bytes) -> MintedToken:
+def mint(
+    entropy: Callable[[int], bytes] = secrets.token_bytes, *, prefix: str = PREFIX
+) -> MintedToken:
     """Make a token; `entropy` gives that many random bytes."""
     token_id = b32encode(entropy(_ID_BYTES)).decode("ascii").lower()
     secret = _base64url(entropy(_SECRET_BYTES))
-    signed = f"{PREFIX}{token_id}_{secret}"
+    signed = f"{prefix}{token_id}_{secret}"
     return MintedToken(token_id, signed + _checksum(signed), hash_secret(secret))
 
 

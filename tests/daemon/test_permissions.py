@@ -16,7 +16,7 @@ from tests.daemon.living import PEOPLE
 if TYPE_CHECKING:
     from tests.daemon.living import Living
 
-PUBLIC = {"status", "me", "openapi"}
+PUBLIC = {"status", "me", "openapi", "logout", "login.challenge", "login.answer"}
 NOT_OFFERED_YET = {Permission.ACCOUNT_MANAGE, Permission.CONFIG_READ}
 
 
@@ -64,6 +64,8 @@ async def test_role_reaches_exactly_what_the_policy_grants(
 
 async def test_nobody_reaches_anything_without_a_token(daemon: Living) -> None:
     for route in ROUTES:
+        if route.public:
+            continue
         path = PREFIX + re.sub(r"{\w+}", "nothing", route.path)
         answer = await daemon.call(
             route.method,
@@ -78,7 +80,7 @@ async def test_nobody_reaches_anything_without_a_token(daemon: Living) -> None:
 
 async def test_viewer_changes_nothing_and_admin_no_money(daemon: Living) -> None:
     for route in ROUTES:
-        if route.method != "GET":
+        if route.method != "GET" and route.permission is not None:
             assert not await admitted(daemon, route, "viewer"), route.name
             if route.path.startswith(("/refunds", "/payments", "/invoices")):
                 assert not await admitted(daemon, route, "admin"), route.name

@@ -96,7 +96,8 @@ async def test_one_approval_sends_a_middling_refund(store: InlineStore) -> None:
     assert (stated.actor, stated.decision) == ("person:ann", Verdict.APPROVE)
     assert (stated.instance, stated.gateway) == ("hub.test", "stripe")
     assert stated.request_sha256 == content_sha256(refund)
-    assert (stated.policy_version, stated.proof) == ("p1", None)
+    assert stated.policy_version == "p1"
+    assert (stated.proof and stated.proof.key) == row["key"]
 
 
 async def test_two_persons_approve_a_large_refund(store: InlineStore) -> None:
@@ -198,7 +199,7 @@ async def test_an_approval_of_somebody_who_edited_counts_nothing(
     store._connection.execute(
         "INSERT INTO decision SELECT refund_id, 9, 'edit', actor, at, revision, "
         "review_round, resolution, reason_code, reason_text, statement, "
-        "statement_sha256, policy_version FROM decision"
+        "statement_sha256, policy_version, NULL, NULL, NULL, NULL FROM decision"
     )
 
     with pytest.raises(DecisionDenied, match="edits_hidden"):

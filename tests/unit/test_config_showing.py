@@ -76,5 +76,6 @@ def test_every_key_of_the_example_is_shown_once() -> None:
     assert {key.partition(".")[0].partition("[")[0] for key in keys} == {
         *("instance", "mode", "store", "vault", "api", "webhooks", "health", "log"),
         *("dispatch", "resolve", "approvals", "probe", "retention", "alarms", "audit"),
+        "operators",
         *("bands", "accounts"),
     }

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from refundwatch.domain.policy import Principal
     from refundwatch.domain.refund import Refund
     from refundwatch.store.contract.base import Policy
+    from refundwatch.store.contract.operators import SignedText
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +196,9 @@ class DecideRefund(Command["Decided"]):
     review. An edit changes `amount_minor` and the refund's own `refund_reason_code`,
     where given; `reason_code` says why anybody decided. A cancellation `at_gateway`
     only records that a person asks for it: the refund is pending, and stays so until
-    its gateway says otherwise.
+    its gateway says otherwise. A person signs the statement of exactly this; a machine
+    edits and cancels what it requested itself, and decides nothing else. With a reason
+    text comes the salt of its commitment.
 
     Raises:
         RefundUnknown, StaleRevision, StateConflict, DecisionDenied: nothing stored.
@@ -215,6 +218,8 @@ class DecideRefund(Command["Decided"]):
     resolution: Resolution | None = None
     evidence: Mapping[str, str] = field(default_factory=dict)
     at_gateway: bool = False
+    signed: SignedText | None = None
+    reason_salt: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

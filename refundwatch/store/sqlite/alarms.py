@@ -48,6 +48,7 @@ REVIEW_KINDS: Final = (
 
 _CRITICAL: Final = frozenset(
     {
+        "operators_unproven",
         "refund_contradiction",
         "refund_executed_after_end",
         "refund_executed_unsent",

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from refundwatch.domain import events as ev
 from refundwatch.domain.canonical import canonical_bytes, parse_canonical
 from refundwatch.domain.decision import Verdict, parse_statement
-from refundwatch.domain.policy import SYSTEM
+from refundwatch.domain.policy import SYSTEM, Permission, may
 from refundwatch.domain.refund import IN_FLIGHT, Booking, Refund, RefundState
 from refundwatch.errors import InvariantBroken, SealBroken, StatementInvalid
 from refundwatch.store.contract import (
@@ -30,6 +30,7 @@ from refundwatch.store.contract import (
     DueSends,
     DueWork,
     NextDue,
+    SignedText,
     StoredRequest,
 )
 from refundwatch.store.rows import (
@@ -43,6 +44,7 @@ from refundwatch.store.sqlite.alarms import open_alarm
 from refundwatch.store.sqlite.approvals import approvals_needed, creators_and_editors
 from refundwatch.store.sqlite.proving import flaw, redirection
 from refundwatch.store.sqlite.registry import Reading, joined_unit, question
+from refundwatch.store.sqlite.signing import is_signed
 from refundwatch.store.sqlite.statements import content_sha256
 
 if TYPE_CHECKING:
@@ -178,8 +180,8 @@ def _approvals_missing(tx: Transaction, refund: Refund, policy: Policy) -> int:
 def _proven_approvers(tx: Transaction, refund: Refund) -> frozenset[str]:
     """Name the persons whose stored statement approves exactly this content.
 
-    A row alone proves nothing: whoever can write to the database can write one. Its
-    sealed statement he cannot.
+    A row alone proves nothing: whoever can write to the database can write one. The
+    signature he cannot make, and who may approve stands in memory.
     """
     rows = tx.every(_SQL["approvals"], (refund.id, refund.revision))
     proven = {row["actor"] for row in rows if _is_proven(tx, refund, row)}
@@ -191,16 +193,34 @@ def _is_proven(tx: Transaction, refund: Refund, row: Row) -> bool:
     try:
         opened = tx.sealer.open("decision", key, "statement", row["statement"])
         stated = parse_statement(opened)
-    except (SealBroken, StatementInvalid):
+        signed = SignedText(opened, _signature(tx, key, row))
+    except (SealBroken, StatementInvalid, UnicodeDecodeError):
         return False
+    actor = stated.actor
     return (
         stated.decision is Verdict.APPROVE
-        and stated.actor == row["actor"]
-        and stated.actor.startswith("person:")
+        and stated.instance == tx.instance
+        and actor == row["actor"]
+        and _still_may(tx, actor)
+        and (tx.roster is None or is_signed(tx, signed, stated))
         and stated.refund_id == refund.id
         and stated.revision == refund.revision
         and stated.request_sha256 == content_sha256(refund)
     )
+
+
+def _still_may(tx: Transaction, person: str) -> bool:
+    """Tell whether a person may approve now; where nobody signs, roles are tokens'."""
+    if tx.roster is None:
+        return True
+    return may(tx.roster.principal(person), Permission.REFUND_APPROVE) is None
+
+
+def _signature(tx: Transaction, key: str, row: Row) -> str:
+    if row["signature"] is None:
+        return ""
+    opened = tx.sealer.open("decision", key, "signature", row["signature"])
+    return opened.decode("utf-8")
 
 
 def _void_approvals(

@@ -83,6 +83,7 @@ def _decide_refund(tx: Transaction, command: DecideRefund) -> Decided:
 
 
 def _open_case(tx: Transaction, command: DecideRefund) -> Case:
+    command = replace(command, principal=tx.as_it_is_now(command.principal))
     refund = tx.load_refund(command.refund_id)
     context = tx.one(_SQL["context"], (refund.id,))
     if context is None:
@@ -102,7 +103,19 @@ def _denial(tx: Transaction, case: Case) -> Denial | None:
         case Verdict.RESOLVE:
             return may_resolve(principal, same_word(tx, case))
         case verdict:
-            return may(principal, _PERMISSIONS[verdict])
+            return may(principal, _PERMISSIONS[verdict]) or _only_own(tx, case)
+
+
+def _only_own(tx: Transaction, case: Case) -> Denial | None:
+    """Let a machine change and withdraw what it asked for itself, and nothing else."""
+    principal = case.command.principal
+    if principal.is_person or tx.roster is None:
+        return None
+    if case.command.decision not in {Verdict.EDIT, Verdict.CANCEL}:
+        return Denial("people_only", "Only a person may decide this.")
+    if principal.id not in creators_and_editors(tx, case.refund.id):
+        return Denial("not_own", "A machine changes only what it requested itself.")
+    return None
 
 
 _PAYS: Final = frozenset({Verdict.APPROVE, Verdict.EDIT, Verdict.RELEASE})

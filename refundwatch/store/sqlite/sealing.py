@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from refundwatch.domain.audit import SALT_BYTES, salted_commitment
-from refundwatch.errors import InvariantBroken, SealBroken
+from refundwatch.errors import InvariantBroken, SealBroken, TextInvalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,9 +36,17 @@ def seal_text(  # noqa: PLR0917 - the place of a value is three words
     primary_key: str,
     column: str,
     text: str,
+    salt: bytes | None = None,
 ) -> SealedText:
-    """Seal a free text with a fresh salt."""
-    salt, value = entropy(SALT_BYTES), text.encode("utf-8")
+    """Seal a free text with a fresh salt, or with that of its signed commitment.
+
+    Raises:
+        TextInvalid: the salt has another length.
+    """
+    salt = entropy(SALT_BYTES) if salt is None else salt
+    if len(salt) != SALT_BYTES:
+        raise TextInvalid(f"A salt has {SALT_BYTES} bytes.", field="reason_salt")
+    value = text.encode("utf-8")
     return SealedText(
         sealer.seal(table, primary_key, column, salt + value),
         salted_commitment(salt, value),

@@ -6,15 +6,21 @@ about exactly the content that the refund has at that moment.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from refundwatch.domain.decision import Decision, Verdict, request_sha256
+from refundwatch.domain.decision import (
+    Decision,
+    Verdict,
+    parse_statement,
+    request_sha256,
+)
 from refundwatch.domain.money import exponent
 from refundwatch.store.rows import micros
 from refundwatch.store.sql import named_queries
 from refundwatch.store.sqlite.sealing import SealedText, seal_text
+from refundwatch.store.sqlite.signing import refusal, reject, signature_sha256
 
 if TYPE_CHECKING:
     from refundwatch.domain.canonical import JsonValue
@@ -63,9 +69,19 @@ def record(
     row = tx.one(_SQL["next_number"], (refund.id,))
     number = int(row["number"]) if row is not None else 1
     place = f"{refund.id}/{number}"
-    text = _seal_reason(tx, place, command.reason_text)
-    statement = _statement(tx, case, text, amount_minor or refund.amount_minor)
+    text = _seal_reason(tx, place, command)
+    built = _statement(tx, case, text, amount_minor or refund.amount_minor)
+    proof = None
+    if command.principal.is_person and tx.roster is not None:
+        built = accepted(tx, case, built)
+        proof = built.proof
+    statement = built.statement()
     digest = sha256(statement).hexdigest()
+    signature = command.signed.signature if command.signed and proof else None
+    sealed = None
+    if signature is not None:
+        bytes_ = signature.encode("utf-8")
+        sealed = tx.sealer.seal("decision", place, "signature", bytes_)
     values: dict[str, SqlValue] = {
         "refund_id": refund.id,
         "number": number,
@@ -80,20 +96,68 @@ def record(
         "statement": tx.sealer.seal("decision", place, "statement", statement),
         "statement_sha256": digest,
         "policy_version": command.policy.version,
+        "key": proof.key if proof else None,
+        "nonce": proof.nonce if proof else None,
+        "signature": sealed,
+        "signature_sha256": signature_sha256(signature) if signature else None,
     }
     tx.change(_SQL["add"], values)
-    return _stated(case, number, digest, text)
+    stated = _stated(case, number, digest, text)
+    if proof is not None:
+        stated["key"] = proof.key
+        stated["signature_sha256"] = values["signature_sha256"]
+    return stated
 
 
-def _seal_reason(tx: Transaction, place: str, text: str | None) -> SealedText | None:
-    if text is None:
+def accepted(tx: Transaction, case: Case, built: Decision) -> Decision:
+    """Give the person's signed decision, once it says exactly what is acted on.
+
+    Raises:
+        DecisionDenied: it does not count; that is audited with the reason.
+    """
+    signed = case.command.signed
+
+    def no(code: str) -> Exception:
+        command = case.command
+        return reject(code, command.at, case.actor, case.refund.id, command.decision)
+
+    if signed is None:
+        raise no("signature_missing")
+    said = parse_statement(signed.statement)
+    if said.proof is None:
+        raise no("signature_missing")
+    if said.policy_version != built.policy_version:
+        raise no("policy_stale")
+    wanted = replace(built, issued_at=said.issued_at, proof=said.proof)
+    if wanted.statement() != signed.statement:
+        raise no("statement_differs")
+    if tx.one(_SQL["nonce"], (said.proof.nonce,)) is not None:
+        raise no("statement_replayed")
+    code = refusal(tx, signed, said, case.command.at)
+    if code is not None:
+        raise no(code)
+    return said
+
+
+def _seal_reason(
+    tx: Transaction, place: str, command: DecideRefund
+) -> SealedText | None:
+    if command.reason_text is None:
         return None
-    return seal_text(tx.sealer, tx.entropy, "decision", place, "reason_text", text)
+    return seal_text(
+        tx.sealer,
+        tx.entropy,
+        "decision",
+        place,
+        "reason_text",
+        command.reason_text,
+        command.reason_salt,
+    )
 
 
 def _statement(
     tx: Transaction, case: Case, text: SealedText | None, amount_minor: int
-) -> bytes:
+) -> Decision:
     command, refund = case.command, case.refund
     evidence = None
     if command.decision is Verdict.RESOLVE and command.resolution is not None:
@@ -115,7 +179,8 @@ def _statement(
         issued_at=command.at,
         evidence=evidence,
         reason_commitment=text.commitment if text else None,
-    ).statement()
+        refund_reason_code=command.refund_reason_code,
+    )
 
 
 def _stated(

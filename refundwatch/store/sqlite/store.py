@@ -56,7 +56,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from refundwatch.store.contract import Command, Committed, KeyRow, Query, Sealer
+    from refundwatch.domain.roster import Roster
+    from refundwatch.store.contract import (
+        Command,
+        Committed,
+        KeyRow,
+        Query,
+        Sealer,
+        Signatures,
+    )
 
 R = TypeVar("R")
 
@@ -95,6 +103,20 @@ class SqliteStore(ABC):
 
         self._writer.usage = used
         self._writer.sealer = sealer
+
+    def attach_signatures(self, signatures: Signatures) -> None:
+        """Let people's statements be checked from now on; before, none counts."""
+        self._writer.people.signatures = signatures
+
+    @property
+    def signatures(self) -> Signatures:
+        """Give what checks signatures."""
+        return self._writer.people.signatures
+
+    @property
+    def roster(self) -> Roster | None:
+        """Give who the operators are; None where nobody signs."""
+        return self._writer.people.roster
 
     def subscribe(self, listener: Callable[[Committed], None]) -> Callable[[], None]:
         """Call `listener` in the event loop after commits; return how to stop."""

@@ -29,11 +29,13 @@ if TYPE_CHECKING:
     from refundwatch.domain.canonical import JsonValue
     from refundwatch.domain.events import RefundEvent
     from refundwatch.domain.intake import PaymentBalance
+    from refundwatch.domain.policy import Principal
     from refundwatch.domain.refund import Refund
     from refundwatch.domain.transition import Applied
     from refundwatch.store.contract import PaymentRow, Sealer
     from refundwatch.store.rows import SqlValue
     from refundwatch.store.sqlite.journal import Journal, NewEntry
+    from refundwatch.store.sqlite.people import People
 
 _SQL = named_queries("sqlite", "transaction")
 
@@ -47,9 +49,12 @@ class Transaction:
         "connection",
         "discarded",
         "entropy",
+        "heads",
         "health",
+        "roster",
         "sealer",
         "sheaf",
+        "signatures",
         "touched",
     )
 
@@ -59,10 +64,14 @@ class Transaction:
         journal: Journal,
         sealer: Sealer,
         entropy: Callable[[int], bytes],
+        people: People,
     ) -> None:
         """Begin with nothing touched."""
         self.connection = connection
         self.sealer = sealer
+        self.roster = people.roster
+        self.signatures = people.signatures
+        self.heads = people.heads
         self.entropy = entropy
         self.touched: set[str] = set()
         self.health = False
@@ -179,6 +188,12 @@ class Transaction:
     def discard(self) -> None:
         """Roll this unit back when it returns; its result still reaches the caller."""
         self.discarded = True
+
+    def as_it_is_now(self, principal: Principal) -> Principal:
+        """Give a person with the roles that the roster gives it now, else the same."""
+        if self.roster is None or not principal.is_person:
+            return principal
+        return self.roster.principal(principal.id)
 
     def load_refund(self, refund_id: str) -> Refund:
         """Load a refund by its id.

@@ -19,6 +19,7 @@ from refundwatch.store.sqlite import (
     house,
     intake,
     nudges,
+    operators,
     payments,
     proof,
     queries_list,
@@ -31,6 +32,7 @@ from refundwatch.store.sqlite import (
     replaying,
     rhythm,
     rotation,
+    sessions,
     tokens,
 )
 
@@ -48,6 +50,7 @@ MODULES = (
     house,
     intake,
     nudges,
+    operators,
     payments,
     proof,
     queries_list,
@@ -60,5 +63,6 @@ MODULES = (
     replaying,
     rhythm,
     rotation,
+    sessions,
     tokens,
 )

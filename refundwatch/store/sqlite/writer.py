@@ -20,6 +20,7 @@ from refundwatch.store.sqlite.connection import move_log
 from refundwatch.store.sqlite.denial import NotedDenial
 from refundwatch.store.sqlite.faults import named_fault
 from refundwatch.store.sqlite.journal import Journal
+from refundwatch.store.sqlite.people import People
 from refundwatch.store.sqlite.registry import handler_of, joined_handlers
 from refundwatch.store.sqlite.sealing import NoSealer
 from refundwatch.store.sqlite.transaction import Transaction
@@ -89,6 +90,7 @@ class Writer:
         "_journal",
         "_noted_usage",
         "failure",
+        "people",
         "sealer",
         "usage",
     )
@@ -108,6 +110,7 @@ class Writer:
         self._checkpointed = connection.total_changes
         self._noted_usage: tuple[int, int] | None = None
         self.sealer: Sealer = NoSealer()
+        self.people = People()
         self.usage: Callable[[], tuple[int, int] | None] = _unused
         self.failure: StoreFailed | None = None
 
@@ -125,13 +128,16 @@ class Writer:
         """
         if self.failure is not None:
             raise self.failure
-        first = self._journal.mark()
+        first, roster = self._journal.mark(), self.people.roster
+        self.people.heads.committed = self.last_seq + 1
         try:
             batch = self._commit(commands)
         except sqlite3.Error as error:
+            self.people.roster = roster
             self._abandon(first)
             return self._judge(error, commands)
         except BaseException:
+            self.people.roster = roster
             self._abandon(first)
             raise
         self._hook("after_commit")
@@ -212,7 +218,9 @@ class Writer:
     def _in_savepoint(
         self, work: Callable[[Transaction], Any]
     ) -> tuple[Transaction, Outcome]:
-        tx = Transaction(self._connection, self._journal, self.sealer, self._entropy)
+        tx = Transaction(
+            self._connection, self._journal, self.sealer, self._entropy, self.people
+        )
         mark = self._journal.mark()
         self._connection.execute("SAVEPOINT unit")
         try:
@@ -224,6 +232,8 @@ class Writer:
         if isinstance(outcome, Failed) or tx.discarded:
             self._connection.execute("ROLLBACK TO unit")
             self._journal.rewind(mark)
+        else:
+            self.people.roster = tx.roster
         self._connection.execute("RELEASE unit")
         return tx, outcome
 

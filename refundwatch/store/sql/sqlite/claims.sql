@@ -39,7 +39,7 @@ LEFT JOIN circuit ON circuit.connection = connection.id AND circuit.part = 'orde
 WHERE connection.id = ?
 
 -- name: approvals
-SELECT number, actor, statement FROM decision
+SELECT number, actor, statement, signature FROM decision
 WHERE refund_id = ? AND kind = 'approve' AND revision = ?
 ORDER BY number
 

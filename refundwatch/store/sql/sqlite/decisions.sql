@@ -29,11 +29,16 @@ SELECT coalesce(max(number), 0) + 1 AS number FROM decision WHERE refund_id = ?
 -- name: add
 INSERT INTO decision (
     refund_id, number, kind, actor, at, revision, review_round, resolution,
-    reason_code, reason_text, statement, statement_sha256, policy_version
+    reason_code, reason_text, statement, statement_sha256, policy_version,
+    key, nonce, signature, signature_sha256
 ) VALUES (
     :refund_id, :number, :kind, :actor, :at, :revision, :review_round, :resolution,
-    :reason_code, :reason_text, :statement, :statement_sha256, :policy_version
+    :reason_code, :reason_text, :statement, :statement_sha256, :policy_version,
+    :key, :nonce, :signature, :signature_sha256
 )
+
+-- name: nonce
+SELECT 1 FROM decision WHERE nonce = ?
 
 -- name: expiring
 SELECT * FROM refund

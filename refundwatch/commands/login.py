@@ -1,0 +1,131 @@
+"""`refundwatch login`, `logout`, `whoami`: a session for a person, by its key.
+
+Invariant: a session's token is never shown; it lies in a file of its owner's alone.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+from typing import TYPE_CHECKING
+
+from refundwatch.api.enrolling import build_login, login_namespace
+from refundwatch.api.models import MeView
+from refundwatch.api.models_operators import (
+    AnswerBody,
+    ChallengeBody,
+    ChallengeView,
+    LoggedOutView,
+    SessionView,
+)
+from refundwatch.api.signing import open_signer
+from refundwatch.commands.command_line import new_parser, run_work, share_flags
+from refundwatch.commands.output import emit, emit_json, say, when_exactly
+from refundwatch.commands.problems import UsageProblem
+from refundwatch.config import load_client_config
+from refundwatch.config.client_session import (
+    drop_session,
+    keep_session,
+    session_path,
+)
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from refundwatch.api.client import ApiClient
+    from refundwatch.api.signing import Signer
+
+
+def main(argv: list[str]) -> int:
+    """Log in; return the exit code."""
+    parser = new_parser("login", "Open a session by your SSH key.")
+    share_flags(parser)
+    parser.add_argument("--as", dest="person", metavar="person:NAME", help="you")
+    signing_flags(parser)
+    return run_work(log_in, parser.parse_args(argv))
+
+
+def logout(argv: list[str]) -> int:
+    """End the session; return the exit code."""
+    parser = new_parser("logout", "End your session.")
+    share_flags(parser)
+    return run_work(log_out, parser.parse_args(argv))
+
+
+def whoami(argv: list[str]) -> int:
+    """Say who you are to the daemon; return the exit code."""
+    parser = new_parser("whoami", "Say who you are to the daemon.")
+    share_flags(parser)
+    return run_work(who_am_i, parser.parse_args(argv))
+
+
+def signing_flags(parser: ArgumentParser) -> None:
+    """Add who signs, and with which key."""
+    parser.add_argument("--sign-by", choices=("agent", "keygen"), metavar="WAY")
+    parser.add_argument("--signing-key", metavar="KEY", help="SHA256:… or FILE.pub")
+
+
+async def signer_of(arguments: Namespace) -> Signer:
+    """Find the key and who signs with it: flags first, then `client.toml`."""
+    chosen = load_client_config(arguments.server, arguments.token_file).signing
+    return await open_signer(
+        arguments.sign_by or chosen.way,
+        arguments.signing_key or chosen.key,
+        os.environ,
+        _no_paste,
+    )
+
+
+async def log_in(client: ApiClient, arguments: Namespace) -> int:
+    """Answer the daemon's challenge by a signature, and keep the session."""
+    person = arguments.person or f"person:{getpass.getuser().lower()}"
+    signer = await signer_of(arguments)
+    asked = await client.call(
+        "login.challenge",
+        ChallengeView,
+        body=ChallengeBody(actor=person, key=signer.fingerprint),
+    )
+    message = build_login(asked, person, signer.fingerprint, client.peer_spki_sha256)
+    signature = await signer.sign(message, login_namespace(asked.instance))
+    opened = await client.call(
+        "login.answer",
+        SessionView,
+        body=AnswerBody(message=message.decode("utf-8"), signature=signature),
+    )
+    found = load_client_config(arguments.server, arguments.token_file)
+    path = session_path()
+    keep_session(path, found.server, opened.token)
+    if arguments.json:
+        emit_json(opened.model_copy(update={"token": str(path)}))
+    else:
+        emit(f"{opened.person}, until {when_exactly(opened.expires_at)}")
+        say(f"The session lies in {path}; `refundwatch logout` ends it.")
+    return 0
+
+
+async def log_out(client: ApiClient, arguments: Namespace) -> int:
+    """End the session, here and at the daemon."""
+    try:
+        view = await client.call("logout", LoggedOutView)
+    finally:
+        drop_session(session_path())
+    if arguments.json:
+        emit_json(view)
+    else:
+        emit(f"{view.person} is logged out.")
+    return 0
+
+
+async def who_am_i(client: ApiClient, arguments: Namespace) -> int:
+    """Say who the caller is and what that allows."""
+    view = await client.call("me", MeView)
+    if arguments.json:
+        emit_json(view)
+    else:
+        emit(f"{view.principal} ({', '.join(view.roles) or 'no role'})")
+    return 0
+
+
+async def _no_paste(message: bytes, space: str) -> str:
+    del message, space
+    raise UsageProblem("Here an agent or ssh-keygen signs: --sign-by agent|keygen.")
