@@ -40,7 +40,11 @@ SEALED: Final = (
     SealedTable(
         "stored_request", ("refund_id", "generation"), ("target", "headers", "body")
     ),
-    SealedTable("decision", ("refund_id", "number"), ("reason_text", "statement")),
+    SealedTable(
+        "decision",
+        ("refund_id", "number"),
+        ("reason_text", "statement", "signature"),
+    ),
     SealedTable("note", ("subject", "number"), ("text",)),
     SealedTable("delivery_body", ("id",), ("body",)),
 )
