@@ -21,7 +21,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 
 from refundwatch.api import models as m
-from refundwatch.api.models_keys import KeysView, RotateBody
+from refundwatch.api.models_keys import KeysView, RotateKeysBody
 from refundwatch.config import load_config, resolve_secret
 from refundwatch.security.datakey import KeyState, KeyWrapper, WrappedKey
 from refundwatch.security.keyfile import parse_key_file
@@ -120,7 +120,7 @@ async def _fill(client: ApiClient, rows: int) -> None:
 
 async def _rotate_through_a_kill(system: Running, found: Found) -> None:
     async with system.client(system.crew.admin) as client:
-        await client.call("keys.rotate", KeysView, body=RotateBody(kind="data"))
+        await client.call("keys.rotate", KeysView, body=RotateKeysBody(kind="data"))
     while found.resealed_at_kill < found.rows:
         found.resealed_at_kill = _resealed(system)
         await asyncio.sleep(0.005)

@@ -31,7 +31,7 @@ async def status(call: Call) -> Answer:
 async def rotate(call: Call) -> Answer:
     """Renew the data key, or wrap the data keys under the key file's first key."""
     rewrapped: int | None = None
-    if call.model(mk.RotateBody).kind == "data":
+    if call.model(mk.RotateKeysBody).kind == "data":
         await call.hub.keys.rotate(call.principal)
     else:
         try:

@@ -49,7 +49,7 @@ class KeysView(View):
     rewrapped: int | None = None
 
 
-class RotateBody(Body):
+class RotateKeysBody(Body):
     """`data`: seal everything anew. `kek`: read the key file, wrap the keys anew."""
 
     kind: Literal["data", "kek"]

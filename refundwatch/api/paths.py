@@ -639,7 +639,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         "Seal everything under a new key, or wrap the keys anew",
         P.KEY_MANAGE,
         mk.KeysView,
-        mk.RotateBody,
+        mk.RotateKeysBody,
         status=202,
     ),
     Route(

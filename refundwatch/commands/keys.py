@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from refundwatch.api.models_keys import KeysView, RotateBody
+from refundwatch.api.models_keys import KeysView, RotateKeysBody
 from refundwatch.commands.command_line import Noun
 from refundwatch.commands.output import Column, emit, emit_json, emit_table, say, when
 
@@ -56,7 +56,7 @@ async def status(client: ApiClient, arguments: Namespace) -> int:
 
 async def rotate(client: ApiClient, arguments: Namespace) -> int:
     """Begin a rotation; with `--wait` follow it to its end."""
-    body = RotateBody(kind="kek" if arguments.kek else "data")
+    body = RotateKeysBody(kind="kek" if arguments.kek else "data")
     view = await client.call("keys.rotate", KeysView, body=body)
     while arguments.wait and _runs(view):
         await asyncio.sleep(_LOOK_SECONDS)
