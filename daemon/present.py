@@ -10,6 +10,7 @@ import base64
 import json
 from typing import TYPE_CHECKING, Final
 
+from daemon.present_rhythm import rhythm
 from refundwatch.api import models as m
 from refundwatch.domain.cards import mask_cards
 from refundwatch.domain.decision import Verdict, request_sha256
@@ -272,8 +273,8 @@ def _said(row: c.RefundDetail, verdict: Verdict) -> frozenset[str]:
 # --- accounts, connections, alarms, metrics, tokens --------------------------------
 
 
-def account(row: c.AccountRow) -> m.AccountView:
-    """Present an account."""
+def account(row: c.AccountRow, now: datetime) -> m.AccountView:
+    """Present an account as it is now."""
     return m.AccountView(
         name=row.name,
         gateway=row.gateway,
@@ -281,6 +282,7 @@ def account(row: c.AccountRow) -> m.AccountView:
         connections=list(row.connections),
         last_delivery_at=row.last_delivery_at,
         unmatched=row.unmatched,
+        rhythm=None if row.rhythm is None else rhythm(row.rhythm, row.timezone, now),
     )
 
 

@@ -50,7 +50,9 @@ async def present_status(call: Call) -> m.StatusView:
 async def list_accounts(call: Call) -> Answer:
     """List accounts."""
     rows = await call.hub.store.read(c.ListAccounts())
-    return Answer(m.AccountsView(items=[present.account(row) for row in rows]))
+    return Answer(
+        m.AccountsView(items=[present.account(row, call.now) for row in rows])
+    )
 
 
 async def show_account(call: Call) -> Answer:
@@ -58,7 +60,7 @@ async def show_account(call: Call) -> Answer:
     name = call.parts["account"]
     for row in await call.hub.store.read(c.ListAccounts()):
         if row.name == name:
-            return Answer(present.account(row))
+            return Answer(present.account(row, call.now))
     raise NotThere(f"There is no account {name}.", field="account")
 
 

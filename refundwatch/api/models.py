@@ -501,8 +501,22 @@ class StatesView(View):
 # --- accounts, connections, alarms, metrics ---------------------------------------
 
 
+class RhythmView(View):
+    """How long an account's webhooks usually stay away while refunds wait for a word.
+
+    `silent_since` is null while none waits; time when nobody listened is no silence.
+    """
+
+    expected_gap_seconds: int
+    learned: bool
+    alarm_after_seconds: int
+    silent_since: datetime | None
+    silent_seconds: int
+    too_long: bool
+
+
 class AccountView(View):
-    """A merchant account."""
+    """A merchant account; `rhythm` is null before it was listened to."""
 
     name: str
     gateway: str
@@ -510,6 +524,7 @@ class AccountView(View):
     connections: list[str]
     last_delivery_at: datetime | None
     unmatched: int
+    rhythm: RhythmView | None = None
 
 
 class AccountsView(View):

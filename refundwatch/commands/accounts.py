@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from refundwatch.api.client import ApiClient
+    from refundwatch.api.models import RhythmView
 
 COLUMNS: Final = (
     Column("ACCOUNT"),
@@ -76,6 +77,31 @@ async def show(client: ApiClient, arguments: Namespace) -> int:
         ("connections", ", ".join(view.connections)),
         ("last webhook", when_exactly(view.last_delivery_at)),
         ("unmatched", str(view.unmatched)),
+        *_rhythm(view.rhythm),
     ):
         emit(f"{name:<14} {text}")
     return 0
+
+
+def _rhythm(rhythm: RhythmView | None) -> tuple[tuple[str, str], ...]:
+    if rhythm is None:
+        return (("webhooks", "not listened to yet"),)
+    how = "learned" if rhythm.learned else "nothing learned yet"
+    gap = _span(rhythm.expected_gap_seconds)
+    alarm = _span(rhythm.alarm_after_seconds)
+    silence = "nothing waits for a word"
+    if rhythm.silent_since is not None:
+        long = ", longer than usual" if rhythm.too_long else ""
+        since = when_exactly(rhythm.silent_since)
+        silence = f"{since}, {_span(rhythm.silent_seconds)} so far{long}"
+    return (
+        ("expected gap", f"{gap} ({how}), alarm after {alarm}"),
+        ("silent since", silence),
+    )
+
+
+def _span(seconds: int) -> str:
+    for size, word in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.3g} {word}"
+    return f"{seconds} s"

@@ -118,6 +118,20 @@ class Rhythm:
         ]
         return max(sum(pieces), self.silent_seconds / self._whole())
 
+    def expected_at(self, local: datetime) -> float:
+        """Give the gap that is expected at a moment, in the account's time."""
+        lively = self._lively(block_of(local))
+        return self._whole() if lively is None else lively
+
+    def is_learned_at(self, local: datetime) -> bool:
+        """Tell whether that gap was learned, or stands in for what nobody knows yet."""
+        if self._lively(block_of(local)) is not None:
+            return True
+        learned = self.learned.get(WHOLE)
+        if learned is None or self.heard_at is None:
+            return False
+        return learned.usual_seconds() is not None and bool(learned.before.count)
+
     @property
     def is_too_long(self) -> bool:
         """Tell whether the silence is longer than usual."""

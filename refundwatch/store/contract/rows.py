@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from refundwatch.domain.decision import Verdict
     from refundwatch.domain.policy import Role
     from refundwatch.domain.refund import Refund
+    from refundwatch.domain.rhythm import Rhythm
     from refundwatch.domain.routing import RouteNote
     from refundwatch.store.contract.intake import InvoiceShare
     from refundwatch.store.contract.path import DeliveryItem
@@ -178,7 +179,7 @@ class Page(Generic[R_co]):
 
 @dataclass(frozen=True, slots=True)
 class AccountRow:
-    """An account with its open work."""
+    """An account with its open work; `rhythm` None before it was listened to."""
 
     name: str
     gateway: str
@@ -186,6 +187,7 @@ class AccountRow:
     connections: tuple[str, ...]
     last_delivery_at: datetime | None
     unmatched: int
+    rhythm: Rhythm | None = None
 
 
 @dataclass(frozen=True, slots=True)

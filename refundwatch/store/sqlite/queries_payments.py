@@ -30,6 +30,7 @@ from refundwatch.store.sqlite.queries_paging import (
     write_cursor,
 )
 from refundwatch.store.sqlite.registry import Reading, question
+from refundwatch.store.sqlite.rhythm import rhythms_of
 
 if TYPE_CHECKING:
     from refundwatch.store.rows import Row, SqlValue
@@ -133,6 +134,7 @@ def _list_accounts(reading: Reading, _query: ListAccounts) -> tuple[AccountRow, 
     connections = defaultdict(list)
     for row in reading.connection.execute(_SQL["connections"]):
         connections[row["account"]].append(row["id"])
+    rhythms = rhythms_of(reading)
     return tuple(
         AccountRow(
             name=row["name"],
@@ -141,6 +143,7 @@ def _list_accounts(reading: Reading, _query: ListAccounts) -> tuple[AccountRow, 
             connections=tuple(connections[row["name"]]),
             last_delivery_at=optional_moment(row["last_delivery_at"]),
             unmatched=row["unmatched"],
+            rhythm=rhythms.get(row["name"]),
         )
         for row in reading.connection.execute(_SQL["accounts"])
     )

@@ -17,7 +17,7 @@ from refundwatch.store.contract import ListenForWebhooks
 from refundwatch.store.rows import micros, optional_micros, optional_moment
 from refundwatch.store.sql import named_queries
 from refundwatch.store.sqlite.alarms import ALARM_SILENCE, open_alarm
-from refundwatch.store.sqlite.registry import unit
+from refundwatch.store.sqlite.registry import Reading, unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -64,6 +64,12 @@ def _call(
         values: dict[str, SqlValue] = {"at": micros(command.at), "account": account}
         tx.change(_SQL["poll_now"], values)
         tx.touch("poll")
+
+
+def rhythms_of(reading: Reading) -> dict[str, Rhythm]:
+    """Give what is known of each configured account that was listened to."""
+    rows = reading.connection.execute(_SQL["accounts"])
+    return {row["name"]: _rhythm_of(row) for row in rows if row["account"] is not None}
 
 
 # --- rows -------------------------------------------------------------------------

@@ -33,6 +33,14 @@ ACCOUNT = m.AccountView(
     connections=["stripe-uk/main"],
     last_delivery_at=AT,
     unmatched=2,
+    rhythm=m.RhythmView(
+        expected_gap_seconds=300,
+        learned=True,
+        alarm_after_seconds=450,
+        silent_since=AT,
+        silent_seconds=500,
+        too_long=True,
+    ),
 )
 CONNECTION = m.ConnectionView(
     id="stripe-uk/main",
@@ -406,3 +414,14 @@ def test_window_is_seconds(text: str, seconds: int) -> None:
 )
 def test_duration_is_short(seconds: float | None, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_account_says_how_its_webhooks_come(
+    hub: FakeHub, run: Callable[..., Ran]
+) -> None:
+    hub.answer("accounts.show", ACCOUNT)
+    told = run("accounts", "show", "stripe-uk").out
+    assert "expected gap   5 min (learned), alarm after 7.5 min\n" in told
+    assert "8.33 min so far, longer than usual\n" in told
+    hub.answer("accounts.show", ACCOUNT.model_copy(update={"rhythm": None}))
+    assert "not listened to yet" in run("accounts", "show", "stripe-uk").out
