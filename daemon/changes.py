@@ -30,6 +30,9 @@ _FIXED: Final = re.compile(
 )
 """Keys of what is opened, derived or promised once; also whose account it is."""
 
+_DERIVED: Final = "audit.checkpoint"
+"""Beside the database, unless it is given."""
+
 _CONNECTION: Final = re.compile(r"(accounts\.[^.]+)\.connections\.[^.]+")
 _ACCOUNT: Final = re.compile(r"accounts\.[^.]+")
 What = Literal["added", "gone", "changed", "renewed"]
@@ -78,7 +81,8 @@ def must_not_wait_for_a_restart(
     Raises:
         ConfigError: it names the first such key.
     """
-    for change in changes:
+    # What follows from another key is told last: the other is what was written.
+    for change in sorted(changes, key=lambda it: it.key == _DERIVED):
         if change.what != "renewed" and _FIXED.fullmatch(change.key):
             raise at_fault(config, change.key, _RESTART)
     for path in prepared.directory.all():

@@ -68,7 +68,9 @@ def test_decision_sends_the_revision_and_digest_that_were_shown(
     reason = {"reason_code": "asked", "reason_text": "The customer called."}
     if action == "approve":
         reason = {"reason_code": "approved", "reason_text": None}  # type: ignore[dict-item]
-    assert call.body == {"revision": 3, "request_sha256": SHA, **reason, **more}
+    unsigned = {"statement": None, "signature": None, "reason_salt": None}
+    shown_body = {"revision": 3, "request_sha256": SHA, **reason, **more}
+    assert call.body == unsigned | shown_body
     for shown in (ID, "GBP 12.50", "needs approval", "revision 3"):
         assert shown in ran.err
     assert "1 more person must agree" in ran.err
