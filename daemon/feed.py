@@ -40,8 +40,11 @@ SEND_SECONDS: Final = 10.0
 BATCH: Final = 500
 LONGEST_PAST: Final = 5000
 CLIENTS: Final = 200
+WRITER_BYTES: Final = 64 * 1024
+"""So much is written to a watcher between two looks whether it reads."""
+
 BUFFERED_BYTES: Final = 256 * 1024
-"""What one watcher may have unread: the marks of socket and transport, and a frame."""
+"""What one watcher may have unread: the marks of writer and transport, and a frame."""
 
 
 class Feed:
@@ -80,6 +83,7 @@ class Feed:
             timeout=CLOSE_SECONDS,
             heartbeat=HEARTBEAT_SECONDS,
             max_msg_size=MESSAGE_LIMIT_BYTES,
+            writer_limit=WRITER_BYTES,
         )
         try:
             await socket.prepare(request)
