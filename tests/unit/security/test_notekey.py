@@ -22,6 +22,17 @@ LINE = KEY.text()
         (LINE[:-4], "line 1"),
         ("é" + LINE, "line 1"),
     ],
+    # Keys are made anew in every process, and names of tests are not.
+    ids=(
+        "nothing",
+        "no line",
+        "no key",
+        "the same twice",
+        "another origin's name",
+        "another origin's key",
+        "cut short",
+        "no ascii",
+    ),
 )
 def test_other_file_is_refused_and_tells_no_key(content: str, why: str) -> None:
     with pytest.raises(NoteKeyInvalid) as caught:
