@@ -187,10 +187,14 @@ class Room(ABC, Generic[K]):
     async def drain(self) -> int:
         """Work until nothing more is due now and every job has ended; count them."""
         done = 0
-        while (started := await self.step()) or self.jobs.keys:
+        while True:
+            # What ended during the look was passed over by it, and may be due again.
+            was_busy = bool(self.jobs.keys)
+            started = await self.step()
+            if not (started or was_busy or self.jobs.keys):
+                return done
             done += started
             await self.jobs.settled()
-        return done
 
     def leave_seconds(self) -> float:
         """Give how long open jobs may still take when the room closes."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from refundwatch.gateways.reading import Json, JsonObject
 
 OK: Final = 200
+BAD_REQUEST: Final = 400
 LIMIT_REACHED: Final = 429
 SERVER_ERROR: Final = 500
 
@@ -129,9 +130,13 @@ def _error_outcome(response: HttpResponse, error: JsonObject) -> Outcome:
     code = reading.text(error, "code", limit=reading.MAX_SHOWN)
     kind = reading.text(error, "type")
     wait = reading.retry_after_seconds(response.headers)
-    if code in facts.CREDENTIAL_CODES or response.status in {401, 403}:
+    # A code that says "not executed" counts only where the status says so too.
+    turned_away = BAD_REQUEST <= response.status < SERVER_ERROR
+    expired = turned_away and code in facts.CREDENTIAL_CODES
+    if expired or response.status in {401, 403}:
         return Unauthorized(_reason(response, code))
-    if response.status == LIMIT_REACHED or code in facts.LIMITED:
+    limited = turned_away and code in facts.LIMITED
+    if limited or response.status == LIMIT_REACHED:
         return NotProcessed(_limit_reason(response, code), wait)
     if kind == "idempotency_error":
         # The key was used for other parameters: our bug or a collision. Nobody may

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,14 +60,22 @@ def test_any_answer_to_an_order_gives_an_outcome_its_status_allows(
         case RefusedByGateway(code=code):
             assert response.status in {400, 402, 404}
             assert len(code) <= 64
-        case NotProcessed(reason=reason):
-            assert response.status == 429 or any(c in reason for c in facts.LIMITED)
-        case Unauthorized():
-            assert response.status >= 300
+        case NotProcessed() | Unauthorized():
+            assert 400 <= response.status < 500
         case Unsure(reason=reason):
             assert len(reason) <= 200
         case _:
             raise AssertionError(outcome)
+
+
+@pytest.mark.parametrize("status", [201, 202, 302, 500, 503])
+@pytest.mark.parametrize("code", sorted(facts.LIMITED | facts.CREDENTIAL_CODES))
+def test_a_code_of_not_executed_proves_nothing_under_another_status(
+    code: str, status: int
+) -> None:
+    body = json.dumps({"error": {"type": KIND, "code": code}}).encode()
+    outcome = result_of(GATEWAY.refund(STRIPE_REFUND), HttpResponse(status, {}, body))
+    assert isinstance(outcome, Unsure)
 
 
 @given(st.lists(responses(page(refund(1), refund(2, "rw-000001"))), min_size=1))
