@@ -84,6 +84,7 @@ def test_the_table_of_roles_is_the_documented_one() -> None:
             "config:read",
             "config:reload",
             "log:recover",
+            "operator:manage",
             "token:manage",
             "key:manage",
             "customer:erase",
