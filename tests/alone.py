@@ -226,7 +226,7 @@ async def alone(
 ) -> AsyncIterator[Alone]:
     """Run a daemon with one Stripe account for each endpoint."""
     webhooks, health, api_port = free_ports(3)
-    folder = Folder(path, Ports(0, webhooks, health, {}))
+    folder = Folder(path, Ports(0, webhooks, health, {}, {}))
     private = {
         "vault.key": f"alone {base64.b64encode(secrets.token_bytes(32)).decode()}\n",
         "stripe.key": KEY,

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     Draw = Callable[[], str]
 
 MAIN: Final = ("main",)
-TWO: Final = ("main", "second")
+SECOND: Final = "second"
+TWO: Final = (*MAIN, SECOND)
 GUARD_SECONDS: Final = 100
 """How long the look-alike of Mollie refuses an equal amount, before the time scale."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
-from refundwatch.demo.accounts import EVERY, GUARD_SECONDS
+from refundwatch.demo.accounts import EVERY, GUARD_SECONDS, SECOND
 from refundwatch.demo.ports import free_ports
 
 if TYPE_CHECKING:
@@ -38,12 +38,21 @@ BANDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Loopback ports that were free a moment ago; `gateways` by account."""
+    """Loopback ports that were free a moment ago.
+
+    `gateways` are by account, `second` those of accounts with a second connection.
+    """
 
     admin: int
     webhooks: int
     health: int
     gateways: Mapping[str, int]
+    second: Mapping[str, int]
+
+    def of(self, account: str, connection: str) -> int:
+        """Give the port that a connection of an account leads to."""
+        ways = self.second if connection == SECOND else self.gateways
+        return ways[account]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +81,12 @@ class Folder:
 def prepare(path: Path, settings: DemoSettings) -> Folder:
     """Write both configurations and every secret into an empty folder."""
     accounts = [EVERY[name] for name in settings.accounts]
-    admin, webhooks, health, *rest = free_ports(3 + len(accounts))
-    gateways = dict(zip(settings.accounts, rest, strict=True))
-    ports = Ports(admin, webhooks, health, gateways)
+    with_two = [account.name for account in accounts if SECOND in account.connections]
+    free = free_ports(3 + len(accounts) + len(with_two))
+    admin, webhooks, health, *rest = free
+    gateways = dict(zip(settings.accounts, rest, strict=False))
+    second = dict(zip(with_two, rest[len(accounts) :], strict=True))
+    ports = Ports(admin, webhooks, health, gateways, second)
     private = {
         "vault.key": f"demo {base64.b64encode(secrets.token_bytes(32)).decode()}\n"
     }
@@ -119,6 +131,7 @@ profile = "{settings.faults}"
 [accounts.{account.name}]
 gateway = "{account.gateway}"
 port = {ports.gateways[account.name]}
+second_port = {ports.second.get(account.name, 0)}
 webhook_url = "{hook}/{account.name}"
 """
         text += "".join(
@@ -158,6 +171,7 @@ settings = {{ {", ".join(f'{name} = "{value}"' for name, value in told.items())}
         f'{name} = "file:{file}"' for name, file in account.credentials.items()
     )
     for connection in account.connections:
+        places["port"] = str(ports.of(account.name, connection))
         text += f"""
 [accounts.{account.name}.connections.{connection}]
 endpoint = "{_filled(account.endpoint, places)}"

@@ -32,14 +32,21 @@ _MOST_NAMED: Final = 20
 
 
 def table(refunds: Sequence[RefundView], metrics: MetricsView) -> str:
-    """Lay out one line a connection, and one in all."""
+    """Lay out one line a connection, and one in all.
+
+    What took no way yet stands with its account's first connection.
+    """
     numbers = {row.connection: row for row in metrics.items if row.currency is None}
     accounts = sorted({refund.account for refund in refunds})
     rows = []
     for account in accounts:
         mine = [refund for refund in refunds if refund.account == account]
-        name = next((one for one in numbers if one.startswith(account + "/")), account)
-        rows.append(_row(name, mine, numbers.get(name)))
+        found = {one for one in numbers if one.startswith(account + "/")}
+        names = sorted(found | {it.connection for it in mine if it.connection})
+        first = names[0] if names else account
+        for name in names or [account]:
+            its = [it for it in mine if (it.connection or first) == name]
+            rows.append(_row(name, its, numbers.get(name)))
     rows.append(_row("all", refunds, numbers.get("*")))
     return _align([_HEADS, *rows])
 

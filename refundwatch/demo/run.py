@@ -15,9 +15,11 @@ from refundwatch.api import models as m
 from refundwatch.api.client import ApiClient
 from refundwatch.demo import report
 from refundwatch.demo.balance import OPEN, compare
+from refundwatch.demo.outages import outages
 from refundwatch.demo.reviews import Reviewers
 from refundwatch.demo.settings import DRAIN_SECONDS
 from refundwatch.demo.traffic import Approvers, Returns, Tally
+from refundwatch.demo.ways import ways, went
 from refundwatch.errors import ApiUnreachable
 
 if TYPE_CHECKING:
@@ -63,6 +65,7 @@ class Stage:
                 group.create_task(
                     approvers.run(stop, 0.3, keep, to_end=self.settings.headless)
                 )
+                group.create_task(outages(self.sandbox, self.settings, stop))
                 await until()
                 stop.set()
 
@@ -105,8 +108,11 @@ class Stage:
             metrics = await client.call(
                 "metrics", m.MetricsView, query={"window": 86_400}
             )
+            gone = await went(client, refunds)
         fired = await self.sandbox.faults_fired()
         print(report.table(refunds, metrics))
+        print()
+        print(ways(gone))
         print()
         print("states:  " + report.states(refunds))
         print("traffic: " + report.traffic(self.tally))

@@ -108,6 +108,11 @@ class SandboxAdmin:
         body = {"profile": profile, "overrides": dict(overrides or {})}
         await self._call("PUT", "/faults", body)
 
+    async def outage(self, account: str, seconds: float) -> None:
+        """Let an account's first port refuse connections for a while."""
+        body = {"account": account, "seconds": seconds}
+        await self._call("POST", "/outages", body)
+
     async def flush(self) -> None:
         """Let every waiting webhook and its retries leave at once."""
         await self._call("POST", "/webhooks/flush", {"hurry": True})

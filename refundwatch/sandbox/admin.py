@@ -198,7 +198,7 @@ class Admin:
         return web.json_response(encode(payment), status=201)
 
     async def outage(self, request: web.Request) -> web.Response:
-        """Refuse connections to an account for some seconds."""
+        """Refuse connections to an account's first port for some seconds."""
         body = await _body(request)
         _check_keys(body, {"account", "seconds"})
         seconds = body.get("seconds")

@@ -131,7 +131,7 @@ class Sandbox:
         return waiting
 
     def outage(self, account: str, seconds: float) -> None:
-        """Refuse connections to an account for a while."""
+        """Refuse connections to an account's first port for a while."""
         self.world.model(account)
         self.servers[account].go_down(seconds)
 

@@ -40,7 +40,7 @@ async def running_sandbox(config: SandboxConfig) -> AsyncIterator[Sandbox]:
         for settings in config.accounts:
             server = sandbox.servers[settings.name]
             stack.push_async_callback(server.stop)
-            await server.start(config.host, settings.port)
+            await server.start(config.host, settings.port, settings.second_port)
             server.model.base_url = server.base_url
         admin = await start_admin(sandbox, config.host, config.admin_port)
         stack.push_async_callback(admin.cleanup)

@@ -22,7 +22,7 @@ _CUT = (Fate.ANSWERED, Fate.TRUNCATED)
 
 
 class AccountServer:
-    """Listen on one port for one account."""
+    """Listen for one account, on one port or on a second one too."""
 
     def __init__(
         self, model: GatewayModel, clock: SteadyClock, changed: Callable[[], None]
@@ -42,14 +42,17 @@ class AccountServer:
         host, port = self._address
         return f"http://{host}:{port}"
 
-    async def start(self, host: str, port: int) -> None:
-        """Listen; port 0 lets the system pick one."""
+    async def start(self, host: str, port: int, second_port: int = 0) -> None:
+        """Listen; port 0 lets the system pick one, second port 0 is none."""
         app = web.Application(client_max_size=MAX_BODY_BYTES)
         app.router.add_route("*", "/{tail:.*}", self._handle)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await self._runner.setup()
         self._address = (host, port)
         await self._listen()
+        if second_port:
+            site = web.TCPSite(self._runner, host, second_port, reuse_address=True)
+            await site.start()
 
     async def _listen(self) -> None:
         if self._runner is None:
@@ -69,7 +72,10 @@ class AccountServer:
             await self._runner.cleanup()
 
     def go_down(self, seconds: float) -> None:
-        """Refuse connections for a while, as a host that is down does."""
+        """Refuse connections for a while, as a host that is down does.
+
+        The second port is another host and goes on.
+        """
         if self._outage is None or self._outage.done():
             self._outage = asyncio.create_task(self._down(seconds))
 

@@ -10,11 +10,16 @@ DAY_SECONDS = 86_400.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountSettings:
-    """Hold what every account has. Port 0 lets the system pick one."""
+    """Hold what every account has. Port 0 lets the system pick one.
+
+    At `second_port`, where it is not 0, the same account listens too, and no outage
+    reaches it.
+    """
 
     name: str
     port: int = 0
     webhook_url: str = ""
+    second_port: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

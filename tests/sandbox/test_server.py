@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import io
 import json
+from dataclasses import replace
 
 import aiohttp
 import pytest
 
+from refundwatch.demo.ports import free_ports
 from refundwatch.sandbox.running import running_sandbox
 from tests.sandbox.hands import CAPTURE, PI, config
 from tests.sandbox.live import AUTH, Live, live_sandbox
@@ -172,3 +174,19 @@ async def test_a_change_at_the_very_end_does_not_keep_it_running() -> None:
         box.worker.wake()
         await asyncio.sleep(0.05)
         box.worker.wake()
+
+
+async def test_an_outage_spares_the_second_port() -> None:
+    (port,) = free_ports(1)
+    wanted = config()
+    stripe = replace(wanted.accounts[0], second_port=port)
+    async with (
+        running_sandbox(replace(wanted, accounts=(stripe,))) as box,
+        aiohttp.ClientSession(headers=AUTH) as http,
+    ):
+        box.outage(stripe.name, 30.0)
+        await asyncio.sleep(0.05)
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await http.get(box.base_url(stripe.name) + "/v1/balance")
+        async with http.get(f"http://127.0.0.1:{port}/v1/balance") as answer:
+            assert answer.status == 200
