@@ -1,8 +1,9 @@
 """Room three, the door: a webhook is verified, stored, and only then answered.
 
 Invariant: 2xx is answered after the delivery is durable; a forged delivery changes no
-state, and unsigned ones make us read no more than a few things at once. What a
-delivery means is applied later, by `refundwatch.flow.inbox`.
+state, and unsigned ones make us read no more than a few things at once, within the
+places of their connection. What a delivery means is applied later, by
+`refundwatch.flow.inbox`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from refundwatch.domain.cards import mask_cards
 from refundwatch.errors import StoreBusy
 from refundwatch.flow.exchange import Silent
+from refundwatch.flow.hatch import Hatch
 from refundwatch.flow.loops import trouble
 from refundwatch.gateways.contract import (
     Forged,
@@ -39,7 +41,7 @@ VERIFY_TIMEOUT_SECONDS: Final = 4.0
 """Gateways give up on a slow listener; a certificate must come sooner than that."""
 
 MOST_READING: Final = 8
-"""Deliveries of one account that may make us read at once; others come again.
+"""Deliveries of one account that may read or wait for that; others come again.
 
 Who sends one that is not signed chooses what is read for it, and how often."""
 
@@ -63,6 +65,7 @@ class Receptionist:
         self._at = equipment
         self._counted: Counter[tuple[str, str]] = Counter()
         self._reading: Counter[str] = Counter()
+        self._hatch = Hatch(equipment.lanes, equipment.clock)
 
     @property
     def counted(self) -> Mapping[tuple[str, str], int]:
@@ -160,7 +163,10 @@ class Receptionist:
             return Unverifiable("too_many_to_read")
         self._reading[account] += 1
         try:
-            return await self._verdict(path, raw)
+            async with self._hatch.place(path) as placed:
+                if not placed:
+                    return Unverifiable("no_place_to_read")
+                return await self._verdict(path, raw)
         finally:
             self._reading[account] -= 1
 

@@ -111,11 +111,13 @@ def build_house(
     )
     attempts = Attempts(equipment)
     prober = Prober(equipment)
+    dispatcher = Dispatcher(equipment, attempts)
+    lanes.on_free(dispatcher.bell.ring)
     jobs = standard_jobs(equipment, prober, probe_every_seconds)
     return House(
         equipment=equipment,
         intake=Intake(equipment),
-        dispatcher=Dispatcher(equipment, attempts),
+        dispatcher=dispatcher,
         resolver=Resolver(equipment, attempts),
         poller=Poller(equipment),
         receptionist=Receptionist(equipment),

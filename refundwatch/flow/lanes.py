@@ -8,6 +8,7 @@ never holds a place of another.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
@@ -39,6 +40,21 @@ def pinned_note(path: ConnectionPath) -> tuple[RouteNote, ...]:
     return (RouteNote(path.id, "pinned"),)
 
 
+class Lane(asyncio.Semaphore):
+    """The places of one connection; `freed` hears of each that is given back."""
+
+    def __init__(self, width: int, freed: Callable[[], None]) -> None:
+        """Open with every place free."""
+        super().__init__(width)
+        self.width = width
+        self._freed = freed
+
+    def release(self) -> None:
+        """Give a place back, and say so."""
+        super().release()
+        self._freed()
+
+
 class Lanes:
     """The bulkheads between connections, and what is known of their health."""
 
@@ -52,7 +68,9 @@ class Lanes:
         self._scaled = scaled
         self._paths = paths
         self._clock = clock
-        self._lanes: dict[str, tuple[int, asyncio.Semaphore]] = {}
+        self._lanes: dict[str, Lane] = {}
+        self._missed: set[str] = set()
+        self._on_free: Callable[[], None] | None = None
         self._rests: dict[str, float] = {}
         self._health: dict[str, ConnectionRow] | None = None
         self._buckets: dict[str, Bucket] = {}
@@ -89,11 +107,23 @@ class Lanes:
 
     def lane(self, path: ConnectionPath) -> asyncio.Semaphore:
         """Give the semaphore whose places a job on this connection must hold."""
-        width, lane = self._lanes.get(path.id, (0, None))
-        if lane is None or width != path.concurrency:
-            lane = asyncio.Semaphore(path.concurrency)
-            self._lanes[path.id] = (path.concurrency, lane)
+        lane = self._lanes.get(path.id)
+        if lane is None or lane.width != path.concurrency:
+            lane = Lane(path.concurrency, partial(self._freed, path.id))
+            self._lanes[path.id] = lane
         return lane
+
+    def on_free(self, ring: Callable[[], None]) -> None:
+        """Have `ring` called when a place frees after one was looked for in vain.
+
+        Reads share the places with orders, and their end touches no order's work.
+        """
+        self._on_free = ring
+
+    def _freed(self, connection: str) -> None:
+        if connection in self._missed and self._on_free is not None:
+            self._missed.discard(connection)
+            self._on_free()
 
     def obey(self, path: ConnectionPath, calls: Sequence[CallRecord]) -> None:
         """Let a connection rest if one of its answers asked for that."""
@@ -221,7 +251,10 @@ class Lanes:
         return circuit.standing(self._clock.now())
 
     def _is_busy(self, path: ConnectionPath) -> bool:
-        return self.lane(path).locked() or self._token_seconds(path) > 0
+        full = self.lane(path).locked()
+        if full:
+            self._missed.add(path.id)
+        return full or self._token_seconds(path) > 0
 
     def of_refund(self, refund: Refund) -> ConnectionPath | None:
         """Give the connection a sent refund is asked about: its own, else the first."""

@@ -18,6 +18,8 @@ from refundwatch.flow.confirm import (
 )
 from refundwatch.flow.equipment import Door
 from refundwatch.flow.exchange import Exchanges
+from refundwatch.flow.hatch import LONGEST_WAIT_SECONDS
+from refundwatch.flow.lanes import Lanes
 from refundwatch.gateways.contract import (
     Forged,
     HttpRequest,
@@ -40,10 +42,16 @@ ITEM = {
 }
 
 
-def bench(loop: SimLoop, bank: Bank | None = None, gateway: Any = None) -> Any:
+def bench(
+    loop: SimLoop,
+    bank: Bank | None = None,
+    gateway: Any = None,
+    concurrency: int = 4,
+) -> Any:
     clock = SimClock(loop)
     store = FakeStore({"StoreDelivery": lambda command: len(command.items)})
-    paths = FakePaths((a_path(gateway=gateway or Toy()),))
+    path = a_path(gateway=gateway or Toy(), concurrency=concurrency)
+    paths = FakePaths((path,))
     return SimpleNamespace(
         store=store,
         clock=clock,
@@ -51,6 +59,7 @@ def bench(loop: SimLoop, bank: Bank | None = None, gateway: Any = None) -> Any:
         paths=paths,
         exchanges=Exchanges(bank or Bank(), paths, clock, store),
         door=Door(),
+        lanes=Lanes(paths, clock),
     )
 
 
@@ -302,7 +311,7 @@ class Unsigned(Toy):
 def test_what_is_not_signed_makes_us_read_a_few_things_at_once() -> None:
     async def main(loop: SimLoop) -> None:
         bank = Bank(latency=1.0)
-        equipment = bench(loop, bank, Unsigned())
+        equipment = bench(loop, bank, Unsigned(), 2 * MOST_READING)
         room = Receptionist(equipment)
         flood = [
             asyncio.create_task(room.receive("toy-eu", delivery([ITEM])))
@@ -315,6 +324,60 @@ def test_what_is_not_signed_makes_us_read_a_few_things_at_once() -> None:
         # Nothing was told, so nothing is kept: not even that somebody asked.
         assert equipment.store.commands == []
         # What was turned away comes again, and finds a place.
+        assert (await room.receive("toy-eu", delivery([ITEM]))).status == 200
+
+    simulate(main)
+
+
+def test_what_is_not_signed_is_read_within_half_the_places_of_its_connection() -> None:
+    async def main(loop: SimLoop) -> None:
+        bank = Bank(latency=1.0)
+        equipment = bench(loop, bank, Unsigned(), 4)
+        room = Receptionist(equipment)
+        flood = [
+            asyncio.create_task(room.receive("toy-eu", delivery([ITEM])))
+            for _ in range(MOST_READING)
+        ]
+
+        assert {(await one).status for one in flood} == {200}
+        assert max(bank.most_open.values()) == 2
+
+    simulate(main)
+
+
+def test_delivery_whose_read_finds_no_place_in_time_is_asked_to_come_again() -> None:
+    async def main(loop: SimLoop) -> None:
+        bank = Bank()
+        equipment = bench(loop, bank, Unsigned(), 1)
+        room = Receptionist(equipment)
+        lane = equipment.lanes.lane(equipment.paths.paths[0])
+        await lane.acquire()
+        begun = loop.time()
+
+        assert (await room.receive("toy-eu", delivery([ITEM]))).status == 503
+        assert loop.time() - begun == LONGEST_WAIT_SECONDS
+        assert bank.asked == []
+
+        lane.release()
+        assert (await room.receive("toy-eu", delivery([ITEM]))).status == 200
+
+    simulate(main)
+
+
+def test_read_of_a_delivery_that_is_broken_off_gives_its_places_back() -> None:
+    async def main(loop: SimLoop) -> None:
+        equipment = bench(loop, Bank(latency=1.0), Unsigned(), 2)
+        room = Receptionist(equipment)
+        two = [
+            asyncio.create_task(room.receive("toy-eu", delivery([ITEM])))
+            for _ in range(2)
+        ]
+        await asyncio.sleep(0.5)
+        for one in two:
+            one.cancel()
+        await asyncio.gather(*two, return_exceptions=True)
+
+        assert not equipment.lanes.lane(equipment.paths.paths[0]).locked()
         assert (await room.receive("toy-eu", delivery([ITEM]))).status == 200
 
     simulate(main)

@@ -52,6 +52,25 @@ def test_first_connection_is_chosen_while_it_has_a_place() -> None:
     simulate(main)
 
 
+def test_place_that_frees_is_told_where_one_was_looked_for_in_vain() -> None:
+    async def main(loop: SimLoop) -> None:
+        made = await lanes(loop)
+        rings: list[None] = []
+        made.on_free(lambda: rings.append(None))
+        await made.lane(OTHER).acquire()
+        made.lane(OTHER).release()
+        assert rings == []
+        await made.lane(OTHER).acquire()
+        assert made.choose("toy-us") is None
+        await made.lane(MAIN).acquire()
+        made.lane(MAIN).release()
+        assert rings == []
+        made.lane(OTHER).release()
+        assert len(rings) == 1
+
+    simulate(main)
+
+
 def test_paused_connection_is_never_chosen() -> None:
     async def main(loop: SimLoop) -> None:
         made = await lanes(loop, main={"paused": "unauthorized"})
