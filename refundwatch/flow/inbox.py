@@ -22,6 +22,7 @@ from refundwatch.flow.loops import Room
 from refundwatch.flow.pace import RETRY_CAP_SECONDS
 from refundwatch.flow.strangers import (
     PAID,
+    Borne,
     awaits_its_end,
     bear_out,
     is_proven,
@@ -230,11 +231,12 @@ class Inbox(Room[int]):
 
     async def _end_unmatched(self, job: InboxJob, *, last: bool) -> None:
         """Book what moved, after asking whether it did where the item is no proof."""
-        paid = job.item.word in PAID
+        paid, said = job.item.word in PAID, None
         path = next(iter(self.at.paths.of_account(job.account)), None)
         accepted = awaits_its_end(job.item, path)
         if accepted or must_be_read(job.item, path):
-            borne_out = await self._borne_out(job, path)
+            borne = await self._borne_out(job, path)
+            borne_out, said = borne.out, borne.said
             if borne_out is None and not last:
                 again = timedelta(seconds=RETRY_CAP_SECONDS)
                 await self._postpone(job, "unmatched", self.at.clock.now() + again)
@@ -245,17 +247,15 @@ class Inbox(Room[int]):
             paid = bool(borne_out) if accepted else paid
         if not paid:
             await self._alarm_unmatched(job)
-        await self._close(job, "unmatched", external=paid)
+        await self._close(job, "unmatched", external=paid, said=said)
 
-    async def _borne_out(
-        self, job: InboxJob, path: ConnectionPath | None
-    ) -> bool | None:
+    async def _borne_out(self, job: InboxJob, path: ConnectionPath | None) -> Borne:
         if path is None:
-            return None
+            return Borne(out=None)
         async with self.at.lanes.lane(path):
             borne = await bear_out(self.at.exchanges, path, job.item)
         await self.at.exchanges.note(borne.calls)
-        return borne.out
+        return borne
 
     async def _unconfirmed(self, job: InboxJob, subject: str) -> None:
         """Call people: an item said what the gateway would not say again."""
@@ -494,9 +494,10 @@ class Inbox(Room[int]):
         *,
         external: bool = False,
         believed: bool = True,
+        said: GatewayWord | None = None,
     ) -> None:
         one, now = job.delivery_id, self.at.clock.now()
-        closing = CloseDelivery(now, one, reason, external, believed)
+        closing = CloseDelivery(now, one, reason, external, believed, said)
         await self.at.store.execute(closing)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from refundwatch.domain.events import GatewayWord
 from refundwatch.domain.refund import Word
 from refundwatch.gateways.contract import Found, RefundInstruction
 
@@ -24,10 +25,14 @@ CAME_BACK: Final = frozenset({Word.FAILED, Word.REVERSED})
 
 @dataclass(frozen=True, slots=True)
 class Borne:
-    """Whether the gateway says the same; None where it did not say anything."""
+    """Whether the gateway says the same; None where it did not say anything.
+
+    `said` is what it says of a refund of which the item states nothing but its name.
+    """
 
     out: bool | None
     calls: tuple[CallRecord, ...] = ()
+    said: GatewayWord | None = None
 
 
 def is_proven(item: DeliveryItem, path: ConnectionPath | None) -> bool:
@@ -43,13 +48,16 @@ def must_be_read(item: DeliveryItem, path: ConnectionPath | None) -> bool:
 
 
 def awaits_its_end(item: DeliveryItem, path: ConnectionPath | None) -> bool:
-    """Tell whether the item says "accepted" where only a read says what came of it."""
+    """Tell whether the item says "accepted" where only a read says what came of it.
+
+    One that states no amount must at least name the refund that is to be read.
+    """
     told = item.evidence
     return (
         item.word is Word.PENDING
         and item.hint
         and told is not None
-        and told.amount_minor is not None
+        and (told.amount_minor is not None or told.gateway_reference is not None)
         and path is not None
         and path.gateway.capabilities.polls_pending
     )
@@ -86,13 +94,19 @@ async def bear_out(
     on_its_way = any(one.word is Word.PENDING for one in ran.result.matches)
     if item.word is Word.PENDING and on_its_way:
         return Borne(out=None, calls=ran.calls)
-    return Borne(any(_same(one, item) for one in ran.result.matches), ran.calls)
+    same = [one for one in ran.result.matches if _same(one, item)]
+    if not same or told.amount_minor is not None:
+        return Borne(bool(same), ran.calls)
+    said = GatewayWord(same[0].word, same[0].evidence, due_at=None)
+    return Borne(out=True, calls=ran.calls, said=said)
 
 
 def _same(heard: Heard, item: DeliveryItem) -> bool:
     said, told = heard.evidence, item.evidence
     if told is None or not _same_word(heard.word, item.word):
         return False
+    if told.amount_minor is None:
+        return said.gateway_reference == told.gateway_reference
     return (
         said.gateway_reference == told.gateway_reference
         and said.payment_reference == told.payment_reference

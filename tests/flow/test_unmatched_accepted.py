@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.flow.toy import Executed, delivery
+from refundwatch.domain.refund import RefundState
+from tests.flow.toy import Act, Bank, Executed, delivery
 from tests.flow.world import HOUR, World, in_world
 
 ACCEPTED: dict[str, Any] = {
@@ -69,3 +70,51 @@ def test_accepted_stranger_that_came_to_nothing_is_only_alarmed(status: str) -> 
         assert "delivery_unmatched" in await world.alarms()
 
     in_world(main)
+
+
+BARE: dict[str, Any] = {"event": "e2", "id": "re_9", "status": "pending"}
+
+
+def test_stranger_whose_event_states_only_its_name_is_read_and_booked() -> None:
+    async def main(world: World) -> None:
+        await world.a_payment()
+        elsewhere(world, "succeeded")
+        await world.hear(delivery([BARE], hint=True))
+        await waits(world, 25)
+
+        payment = await world.payment()
+        assert (payment.external_minor, payment.refunded_minor) == (300, 300)
+        assert "payment_refunded_elsewhere" in await world.alarms()
+
+    in_world(main)
+
+
+def test_event_that_states_only_a_name_which_is_never_shown_is_alarmed() -> None:
+    async def main(world: World) -> None:
+        await world.a_payment()
+        await world.hear(delivery([BARE], hint=True))
+        await waits(world, 50)
+
+        assert (await world.payment()).external_minor == 0
+        assert "delivery_unmatched" in await world.alarms()
+
+    in_world(main)
+
+
+def test_event_that_states_only_the_name_of_a_refund_of_ours_is_not_booked() -> None:
+    """A refund people took for not executed was, and only a read tells its name."""
+
+    async def main(world: World) -> None:
+        refund = await world.send()
+        assert refund.state is RefundState.DECLINED
+        ours = refund.merchant_reference
+        made = Executed("re_9", "k", ours, "pi_1", 500, "EUR", "succeeded", 0.0)
+        world.bank.executed.append(made)
+        await world.hear(delivery([BARE], hint=True))
+        await waits(world, 25)
+
+        payment = await world.payment()
+        assert (payment.external_minor, payment.refunded_minor) == (0, 500)
+        assert "refund_executed_after_end" in await world.alarms()
+
+    in_world(main, bank=Bank(acts=[Act.REFUSE]))

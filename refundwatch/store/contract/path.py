@@ -14,7 +14,7 @@ from refundwatch.store.contract.base import Command
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from refundwatch.domain.events import RefundEvent
+    from refundwatch.domain.events import GatewayWord, RefundEvent
     from refundwatch.domain.policy import Principal
     from refundwatch.domain.refund import Evidence, Refund, Word
     from refundwatch.domain.routing import RouteNote
@@ -251,7 +251,8 @@ class CloseDelivery(Command[None]):
 
     With `external` it speaks of money that moved without us: it is booked against
     its payment where that is known, and alarmed either way. One that says that such
-    money came back ends that booking, unless it is not `believed`.
+    money came back ends that booking, unless it is not `believed`. `said` is what the
+    gateway says of a refund of which the item states nothing but its name.
     """
 
     patient: ClassVar[bool] = True
@@ -261,3 +262,4 @@ class CloseDelivery(Command[None]):
     reason: str
     external: bool = False
     believed: bool = True
+    said: GatewayWord | None = None

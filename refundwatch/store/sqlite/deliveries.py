@@ -7,7 +7,7 @@ reason, and money that moved without us ends booked or alarmed.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from refundwatch.domain.canonical import JsonValue
+    from refundwatch.domain.events import GatewayWord
     from refundwatch.domain.refund import Refund
     from refundwatch.domain.transition import Applied
     from refundwatch.store.contract import DeliveryItem
@@ -87,7 +88,7 @@ def _apply_dispute(tx: Transaction, command: ApplyDispute) -> None:
     if row is None:
         return
     at = command.at
-    payment_id = _payment_of(tx, row)
+    payment_id = _payment_of(tx, row["account"], item_of(row))
     if payment_id is None:
         subject = f"{row['account']}/{row['payment_reference'] or row['dedupe_id']}"
         open_alarm(
@@ -136,7 +137,13 @@ def _close_delivery(tx: Transaction, command: CloseDelivery) -> None:
         tx.touch("inbox")
         return
     item = item_of(row)
-    payment_id = _payment_of(tx, row)
+    if command.said is not None:
+        if _heard_of_ours(tx, row, command.said, command.at):
+            return
+        evidence = command.said.evidence
+        named = evidence.payment_reference
+        item = replace(item, evidence=evidence, payment_reference=named)
+    payment_id = _payment_of(tx, row["account"], item)
     if command.external:
         _book(tx, row, item, payment_id, command.at)
     elif command.believed and item.word in _CAME_BACK and row["gateway_reference"]:
@@ -157,6 +164,20 @@ def _is_ours(tx: Transaction, row: Row) -> bool:
             ("refund_by_merchant_reference", row["merchant_reference"]),
         )
     )
+
+
+def _heard_of_ours(tx: Transaction, row: Row, said: GatewayWord, at: datetime) -> bool:
+    """Bring what a read says to the refund of ours that it turned out to be."""
+    name = said.evidence.merchant_reference
+    values = (row["account"], name)
+    found = name and tx.one(_SQL["refund_by_merchant_reference"], values)
+    if not found:
+        return False
+    refund = refund_from_row(found)
+    applied = bring(tx, refund, said, at, data={"delivery_id": row["id"]})
+    reason = applied.ignored or applied.kind
+    _close(tx, row, _End("applied", reason, at, refund_id=refund.id))
+    return True
 
 
 def _book(
@@ -216,13 +237,12 @@ def _waiting(tx: Transaction, delivery_id: int) -> Row | None:
     return row if row["state"] == _WAITING else None
 
 
-def _payment_of(tx: Transaction, row: Row) -> str | None:
+def _payment_of(tx: Transaction, account: str, item: DeliveryItem) -> str | None:
     """Find the one payment that an item names; None for none or several."""
-    item = item_of(row)
     named = item.evidence.payment_reference if item.evidence is not None else None
     names = {item.payment_reference, named, *item.payment_aliases} - {None}
     listed = json.dumps(sorted(name for name in names if name))
-    found = tx.every(_SQL["payments_named"], (row["account"], listed))
+    found = tx.every(_SQL["payments_named"], (account, listed))
     return str(found[0]["id"]) if len(found) == 1 else None
 
 
