@@ -140,8 +140,13 @@ def _repeat(refund: Refund, noted: Refund, word: Word, kind: str) -> Applied:
 
 
 def contradiction(refund: Refund, evidence: Evidence) -> str | None:
-    """Name what the gateway echoes differently from our row, if anything."""
+    """Name what the gateway echoes differently from our row, if anything.
+
+    Where a gateway gives refunds no name but ours, ours says which one is meant,
+    whatever people were shown for it.
+    """
     amount_minor = refund.amount_minor
+    theirs_is_ours = evidence.gateway_reference == refund.merchant_reference
     if refund.executed_minor is not None:
         amount_minor = refund.executed_minor
     pairs = (
@@ -151,7 +156,9 @@ def contradiction(refund: Refund, evidence: Evidence) -> str | None:
         ("reference", evidence.merchant_reference, refund.merchant_reference),
         (
             "gateway_reference",
-            evidence.gateway_reference if refund.gateway_reference else None,
+            evidence.gateway_reference
+            if refund.gateway_reference and not theirs_is_ours
+            else None,
             refund.gateway_reference,
         ),
     )

@@ -98,6 +98,23 @@ async def test_what_becomes_the_refunds_own_reference_is_not_booked_beside_it(
     assert sums(store) == (1_000, 0, 0, "reference_mismatch")
 
 
+async def test_other_amount_by_our_own_name_is_not_booked_beside_what_people_named(
+    store: InlineStore,
+) -> None:
+    payment = await make_payment(store, 10_000)
+    refund = await sending(store, await queued(store, payment=payment))
+    await happen(store, refund, heard(Word.SUCCEEDED, gateway_reference="order-1#4"))
+    ours = refund.merchant_reference
+
+    same = await happen(store, refund, told(ours, gateway_reference=ours))
+    assert not same.changed
+    other = told(ours, gateway_reference=ours, amount_minor=571)
+    applied = await happen(store, refund, other)
+
+    assert applied.after.state is S.REVIEW
+    assert sums(store) == (0, 1_000, 0, "amount_mismatch")
+
+
 async def test_what_is_another_refunds_or_another_payments_is_not_booked(
     store: InlineStore,
 ) -> None:

@@ -166,11 +166,13 @@ def book_beside(
     """Book what the gateway made beside a refund and under its name, or its return.
 
     A second execution contradicts the refund and moves it to people at most; the
-    money moved all the same.
+    money moved all the same. What is called by our own name is the refund itself, where
+    people were shown another name for it too.
     """
     refund, evidence = applied.after, said.evidence
     reference, amount = evidence.gateway_reference, evidence.amount_minor
-    if reference is None or reference == refund.gateway_reference:
+    names = {refund.gateway_reference, refund.merchant_reference}
+    if reference is None or reference in names:
         return
     if applied.kind != CONTRADICTION or reference_owner(tx, refund, reference):
         return

@@ -157,6 +157,17 @@ def test_second_gateway_reference_for_one_refund_is_a_contradiction() -> None:
     assert applied.freeze == "gateway_reference_mismatch"
 
 
+def test_reference_that_is_our_own_name_contradicts_no_reference_people_gave() -> None:
+    """Where a gateway names refunds by our name alone, people may be shown another."""
+    refund = a_refund(S.SUCCEEDED, gateway_reference="order-1#4")
+
+    applied = say(refund, Word.SUCCEEDED, gateway_reference=refund.merchant_reference)
+
+    assert applied.after.state is S.SUCCEEDED
+    assert applied.freeze is None
+    assert not applied.changed
+
+
 def test_missing_echo_is_no_contradiction() -> None:
     applied = say(a_refund(S.SENDING), Word.SUCCEEDED, amount_minor=None, currency=None)
 
