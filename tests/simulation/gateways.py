@@ -100,6 +100,7 @@ class Known:
     refunds that others make are told by a webhook that is repeated for hours.
     `dates_deliveries` is False where no proven time stands in a delivery, and
     `tells_amounts` where a look-up says nothing of an amount: a message does later.
+    `undone` are the statuses by which it documents that an order was not performed.
     """
 
     account: type[AnyAccount]
@@ -124,6 +125,7 @@ class Known:
     dates_deliveries: bool = True
     tells_amounts: bool = True
     pages: tuple[tuple[str, str], tuple[str, str]] | None = None
+    undone: frozenset[int] = frozenset()
 
     def key_of(self, request: HttpRequest) -> str:
         """Give the key that an order bears, or the empty string."""
@@ -292,8 +294,6 @@ KNOWN: Final[Mapping[str, Known]] = {
         settings=lambda: {"currency": "USD"},
         identity=lambda post: str(json.loads(post.body)["notificationId"]),
         senseless=_NO_KEYS | _VANISHING,
-        # A webhook can name a refund that no read shows yet: it ends with an alarm.
-        tells_strangers=False,
     ),
     "mollie": Known(
         account=MollieSettings,
@@ -309,6 +309,8 @@ KNOWN: Final[Mapping[str, Known]] = {
             entity=lambda _, other, __: dict(mollie_refund(other)),
         ),
         identity=_mollie_event,
+        # Its guard against equal amounts, and "refunds in parallel, not performed".
+        undone=frozenset({409, 503}),
     ),
     "klarna": Known(
         account=KlarnaSettings,

@@ -31,3 +31,19 @@ KEPT_AT: Final[dict[str, int]] = {
     "worldpay": 14,
 }
 """A seed for each gateway, played at it alone: an early one with many faults."""
+
+KEPT_AT_ALL: Final[dict[int, str]] = {
+    846: "people sent a refund anew when the calm was nearly over",
+    954: "the reads of unsigned deliveries passed what a connection declares",
+    1482: "what Mollie's guard refused was taken for sent under an old key",
+    1499: "as 1482, with Mollie's word that nothing was performed",
+}
+"""Those that once broke one among all twelve gateways."""
+
+KEPT_ALONE: Final[dict[tuple[str, int], str]] = {
+    ("authorizenet", 189): "a refund that no read showed yet was never read again",
+    ("cybersource", 123): "a wrong clock refused what told of a stranger's refund",
+    ("worldpay", 19): "an order that was documented as not done needs no two looks",
+    ("worldpay", 136): "a word by our own name for a refund stood for another one",
+}
+"""Those that once broke one at a gateway alone."""

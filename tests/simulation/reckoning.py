@@ -54,8 +54,22 @@ async def _second_chance(city: City) -> None:
     slow = looks_before_resend(city.plan.gateway) and any(
         row["state"] not in TERMINAL for row in city.look("SELECT state FROM refund")
     )
-    if late or slow:
+    if late or slow or _people_were_late(city):
         await asyncio.sleep(3 * DAY)
+
+
+def _people_were_late(city: City) -> bool:
+    """Tell whether people stopped a refund, or sent one anew, late in the calm.
+
+    What waits with people is ended for this rule; once they have decided, it begins.
+    """
+    return bool(
+        city.look(
+            "SELECT 1 FROM refund AS r JOIN payment AS p ON p.id = r.payment_id"
+            " WHERE r.state IN ('held', 'queued', 'sending', 'unknown', 'pending')"
+            " AND (p.frozen IS NOT NULL OR r.generation > 0)"
+        )
+    )
 
 
 def _ended(city: City) -> None:
@@ -154,21 +168,24 @@ def _agrees(city: City, key: tuple[str, str], executed: int, booked: int) -> boo
     """Compare; what may stand between the sums is seen by people.
 
     A stranger's refund waits for its row for a day, with an alarm; one that its
-    gateway would not confirm has an alarm of its own. And where our clock
-    was wrong, nobody can say whether a read had counted it: too much booked keeps the
-    money, too little would give it away. Where no webhook tells of a stranger's refund,
-    a read before our next order tells, or settlement; where it tells without a time, it
-    may be booked beside the read that counted it, which keeps the money too.
+    gateway would not confirm has an alarm of its own. And where our clock was wrong,
+    nobody can say whether a read had counted it: too much booked keeps the money; or a
+    day of waiting seemed to be over, and ended with an alarm. Where no webhook tells of
+    a stranger's refund (what we took in counts as told, wherever it came from), a read
+    before our next order tells, or settlement; where it tells without a time, it may be
+    booked beside the read that could count it, which keeps the money too.
     """
     account = key[0]
     known = known_as(account)
-    strange = sum(
-        row.net_minor for row in city.sandbox.ledger.rows(*key) if row.source != "api"
+    untold = sum(
+        row.net_minor
+        for row in city.sandbox.ledger.rows(*key)
+        if row.source != "api" and not city.rules.was_told(row)
     )
-    least = executed - (0 if known.tells_strangers else strange)
+    least = executed - (0 if known.tells_strangers else untold)
     most = executed
     if not known.dates_deliveries and _is_seen(city, key):
-        most += strange
+        most += _read_beside(city, key)
     if least <= booked <= most:
         return True
     waiting = city.look(
@@ -182,9 +199,32 @@ def _agrees(city: City, key: tuple[str, str], executed: int, booked: int) -> boo
         waiting
         or unconfirmed
         or (city.plan.clock and city.plan.outside and booked > executed)
+        or (city.plan.clock and _unmatched(city, key))
     ):
         return True
     return executed == booked
+
+
+def _unmatched(city: City, key: tuple[str, str]) -> bool:
+    """Tell whether people were called to what matched nothing at a payment."""
+    return bool(
+        city.look(
+            "SELECT 1 FROM alarm WHERE kind = 'delivery_unmatched' AND subject = ?",
+            "/".join(key),
+        )
+    )
+
+
+def _read_beside(city: City, key: tuple[str, str]) -> int:
+    """Sum what others refunded before our last read of the payment could count it."""
+    read_at = city.look(
+        "SELECT read_at FROM payment WHERE account = ? AND gateway_reference = ?", *key
+    )[0]["read_at"]
+    return sum(
+        row.net_minor
+        for row in city.sandbox.ledger.rows(*key)
+        if row.source != "api" and row.accepted_at * 1e6 <= (read_at or 0)
+    )
 
 
 def _is_seen(city: City, key: tuple[str, str]) -> bool:

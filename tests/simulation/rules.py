@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from refundwatch.sandbox.books import DEAD_STATUSES
 from refundwatch.store.rows import micros
@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     from tests.simulation.city import City
     from tests.simulation.gateways import Known
     from tests.simulation.wire import Order
+
+
+LONGEST_IN_FLIGHT: Final = 120.0
+"""So long an order may still be on its way when somebody looks for it (P7)."""
+
+_LOOKS: Final = 2
 
 
 class Broken(AssertionError):
@@ -52,6 +58,7 @@ class Rules:
         self._executed: dict[str, list[LedgerRow]] = defaultdict(list)
         self._queued_at: dict[str, float] = {}
         self._genuine: set[bytes] = set()
+        self._told: set[bytes] = set()
         self._answers: dict[str, str] = {}
         self.delays: dict[str, float] = {}
         self._watch_ledger()
@@ -208,6 +215,7 @@ class Rules:
             row["id"], "connection:paused", path.id
         )
         self.hold("S15", not paused, f"{row['id']}: {path.id} is paused")
+        self._circuit_closed(path, row["id"])
         self._claimed(row, order)
         self._in_its_lease(row)
         self._resend_in_time(path, order)
@@ -216,6 +224,22 @@ class Rules:
                 row["id"],
                 city.loop.time() - self._queued_at.get(row["id"], 0.0),
             )
+
+    def _circuit_closed(self, path: ConnectionPath, refund_id: str) -> None:
+        """S15: while a circuit is open no order leaves on it; half-open only reads."""
+        opened = self.city.look(
+            "SELECT 1 FROM circuit"
+            " WHERE connection = ? AND part = 'orders' AND opened_at IS NOT NULL",
+            path.id,
+        )
+        late = opened and self._came_after_the_claim(
+            refund_id, "circuit:opened", path.id
+        )
+        self.hold(
+            "S15",
+            not opened or late,
+            f"{refund_id} left over {path.id}, whose circuit is not closed",
+        )
 
     def _came_after_the_claim(self, refund_id: str, kind: str, subject: str) -> bool:
         """Tell by the log whether a halt came when the order was on its way already."""
@@ -288,7 +312,8 @@ class Rules:
         """S1 depends on it: no key is used again after its documented life.
 
         Where no key protects an order and the gateway's listing is complete, it may be
-        sent again once it is proven that nothing was made of the last.
+        sent again once it is proven that nothing was made of the last: by the truth,
+        and by two looks that came after the last could still be on its way.
         """
         same = [it for it in self.city.wire.orders if it.key == order.key and it.taken]
         if not same:
@@ -301,7 +326,9 @@ class Rules:
             if row.merchant_reference == order.reference
         ]
         arrived = all(it.arrived for it in same)
-        proven = capabilities.complete_listing and arrived and not made
+        looked = self._looks_since(same[-1].at + LONGEST_IN_FLIGHT) >= _LOOKS
+        looked = looked or not self._in_doubt(order.key)
+        proven = capabilities.complete_listing and arrived and not made and looked
         self.hold(
             "S5",
             age < capabilities.key_window_seconds or proven,
@@ -327,10 +354,27 @@ class Rules:
             f"{order.reference} was resent over another endpoint",
         )
 
-    def on_concurrency(self, path: ConnectionPath, count: int, *, orders: bool) -> None:
-        """S19: a lane is never fuller than configured, look-ups and reads beside."""
-        bound = path.concurrency if orders else 2 * path.concurrency + 4
-        self.hold("S19", count <= bound, f"{count} calls at once over {path.id}")
+    def _in_doubt(self, key: str) -> bool:
+        """Tell whether nobody said of an order under the key that it was not done."""
+        return bool(
+            self.city.look(
+                "SELECT 1 FROM refund_generation AS g JOIN attempt AS a"
+                " ON a.refund_id = g.refund_id AND a.generation = g.generation"
+                " WHERE g.idempotency_key = ? AND a.outcome = 'unknown'",
+                key,
+            )
+        )
+
+    def _looks_since(self, moment: float) -> int:
+        reads = self.city.wire.reads
+        return sum(
+            at >= moment for name in ("look_up", "look_before") for at in reads[name]
+        )
+
+    def on_concurrency(self, path: ConnectionPath, count: int) -> None:
+        """S19: orders, look-ups and reads never pass what a connection declares."""
+        fits = count <= path.concurrency
+        self.hold("S19", fits, f"{count} calls at once over {path.id}")
 
     # --- at a commit ---
 
@@ -519,7 +563,13 @@ class Rules:
             self.hold("S11", not stored, f"a forged {post.event} was stored")
             return
         if ok:
+            self._told.add(post.body)
             self._is_durable(post)
+
+    def was_told(self, row: LedgerRow) -> bool:
+        """Tell whether a delivery that we took in names what was made."""
+        name = row.refund_id.encode()
+        return any(name in body for body in self._told)
 
     def _is_durable(self, post: WebhookPost) -> None:
         if not self.city.life["alive"]:

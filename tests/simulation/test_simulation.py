@@ -9,7 +9,13 @@ import pytest
 
 from refundwatch.gateways import registry
 from tests.simulation.gateways import KNOWN
-from tests.simulation.kept import FIRST_GATEWAYS, KEPT, KEPT_AT
+from tests.simulation.kept import (
+    FIRST_GATEWAYS,
+    KEPT,
+    KEPT_ALONE,
+    KEPT_AT,
+    KEPT_AT_ALL,
+)
 from tests.simulation.mutants import MUTANTS, play_mutant
 from tests.simulation.play import play
 from tests.simulation.tally import Tally
@@ -50,6 +56,20 @@ def test_seed_that_once_broke_an_invariant_holds(seed: int) -> None:
     report = play(seed, FIRST_GATEWAYS)
 
     assert report.broken is None, f"{KEPT[seed]}\n{report.text()}"
+
+
+@pytest.mark.parametrize("seed", KEPT_AT_ALL, ids=str)
+def test_seed_that_once_broke_one_among_all_gateways_holds(seed: int) -> None:
+    report = play(seed)
+
+    assert report.broken is None, f"{KEPT_AT_ALL[seed]}\n{report.text()}"
+
+
+@pytest.mark.parametrize(("gateway", "seed"), KEPT_ALONE)
+def test_seed_that_once_broke_one_at_a_gateway_holds(gateway: str, seed: int) -> None:
+    report = play(seed, (gateway,))
+
+    assert report.broken is None, f"{KEPT_ALONE[gateway, seed]}\n{report.text()}"
 
 
 @pytest.mark.parametrize("gateway", KNOWN)

@@ -55,22 +55,20 @@ class Wire:
         default_factory=lambda: defaultdict(list)
     )
     down_until: float = 0.0
-    open_calls: defaultdict[tuple[str, bool], int] = field(
-        default_factory=lambda: defaultdict(int)
-    )
+    open_calls: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     async def exchange(
         self, path: ConnectionPath, request: HttpRequest, timeout_seconds: float
     ) -> HttpResponse:
         """Send, and wait as long as the daemon would."""
-        # Orders have the lanes; look-ups and reads share them, and probes go beside.
-        kind = path.id, request.moves_money
-        self.open_calls[kind] += 1
-        self.city.rules.on_concurrency(path, self.open_calls[kind], orders=kind[1])
+        if _is_beside(request):
+            return await self._exchange(path, request, timeout_seconds)
+        self.open_calls[path.id] += 1
+        self.city.rules.on_concurrency(path, self.open_calls[path.id])
         try:
             return await self._exchange(path, request, timeout_seconds)
         finally:
-            self.open_calls[kind] -= 1
+            self.open_calls[path.id] -= 1
 
     async def _exchange(
         self, path: ConnectionPath, request: HttpRequest, timeout_seconds: float
@@ -184,12 +182,30 @@ class Wire:
         city.wake_post()
         city.trace("reply", request.operation, reply.status, reply.fate)
         if order is not None:
-            order.taken = not _undone(reply)
+            order.taken = not self._undone(model, path, order, reply)
         if order is not None and reply.fate is Fate.ANSWERED and reply.status < 300:
             return self._lie(model, reply)
         if reply.status == 401 and model.settings is not city.settings[model.account]:
             city.tally.fired("refused credentials")
         return reply
+
+    def _undone(
+        self, model: GatewayModel, path: ConnectionPath, order: Order, reply: Reply
+    ) -> bool:
+        """Tell whether the gateway certainly neither did nor remembers anything.
+
+        Where it documents such an answer its own books must bear that out.
+        """
+        if reply.fate is Fate.REFUSED or reply.status in {401, 403, 429}:
+            return True
+        known = known_as(path.id)
+        if reply.fate is not Fate.ANSWERED or reply.status not in known.undone:
+            return False
+        key = self.key_at(path, known.written(order.key))
+        return model.keys.find(key, self.city.clock.truth()) is None and not any(
+            row.merchant_reference == order.reference
+            for row in self.city.sandbox.ledger.rows(model.account)
+        )
 
     def _lie(self, model: GatewayModel, reply: Reply) -> Reply:
         city = self.city
@@ -286,9 +302,9 @@ class Wire:
         )
 
 
-def _undone(reply: Reply) -> bool:
-    """Tell whether the gateway certainly neither did nor remembers anything."""
-    return reply.fate is Fate.REFUSED or reply.status in {401, 403, 429}
+def _is_beside(request: HttpRequest) -> bool:
+    """Tell whether a call stands beside the lanes: a probe, or what is kept for all."""
+    return request.operation == "probe" or request.reusable
 
 
 def _response(reply: Reply) -> HttpResponse:
