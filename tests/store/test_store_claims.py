@@ -510,3 +510,25 @@ async def test_next_due_is_the_earliest_of_all_work(store: InlineStore) -> None:
         found.append(moment)
         moment = await store.read(NextDue(moment))
     assert found == [after(10), after(20), after(30), after(40)]
+
+
+async def test_a_doubt_is_not_sent_again_while_a_delivery_of_it_waits(
+    store: InlineStore,
+) -> None:
+    """What it speaks of may stand, though no read shows it yet."""
+    refund = await sending(store)
+    due = refund.created_at
+    doubt = ev.Unanswered(refund.fence, "http_502", due)
+    refund = (await happen(store, refund, doubt)).after
+    evidence = replace(
+        heard(Word.SUCCEEDED, "webhook").evidence,
+        merchant_reference=refund.merchant_reference,
+        gateway_reference="re_9",
+    )
+    ours = replace(item("evt_9"), evidence=evidence)
+    await deliver(store, ours)
+
+    lost = await claim(store, refund)
+
+    assert lost == ClaimLost("delivery_waits")
+    assert value(store, "SELECT state FROM refund") == S.UNKNOWN

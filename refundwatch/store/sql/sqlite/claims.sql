@@ -32,6 +32,11 @@ RETURNING *
 SELECT id FROM refund
 WHERE payment_id = ? AND id <> ? AND state IN ('sending', 'unknown')
 
+-- name: delivery_waits
+SELECT 1 FROM delivery
+WHERE state = 'waiting' AND kind = 'refund' AND account = ? AND merchant_reference = ?
+LIMIT 1
+
 -- name: connection
 SELECT account, configured, paused, circuit.opened_at AS circuit_opened_at
 FROM connection
