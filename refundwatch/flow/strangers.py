@@ -53,9 +53,10 @@ def awaits_its_end(item: DeliveryItem, path: ConnectionPath | None) -> bool:
     One that states no amount must at least name the refund that is to be read.
     """
     told = item.evidence
+    if item.word not in {Word.PENDING, None}:
+        return False
     return (
-        item.word is Word.PENDING
-        and item.hint
+        item.hint
         and told is not None
         and (told.amount_minor is not None or told.gateway_reference is not None)
         and path is not None
@@ -92,7 +93,7 @@ async def bear_out(
     if not isinstance(ran.result, Found):
         return Borne(out=None, calls=ran.calls)
     on_its_way = any(one.word is Word.PENDING for one in ran.result.matches)
-    if item.word is Word.PENDING and on_its_way:
+    if item.word in {Word.PENDING, None} and on_its_way:
         return Borne(out=None, calls=ran.calls)
     same = [one for one in ran.result.matches if _same(one, item)]
     if not same or told.amount_minor is not None:
@@ -116,6 +117,6 @@ def _same(heard: Heard, item: DeliveryItem) -> bool:
 
 
 def _same_word(said: Word, told: Word | None) -> bool:
-    if told is Word.PENDING:
+    if told in {Word.PENDING, None}:
         return said in PAID
     return any(said in kind and told in kind for kind in (PAID, CAME_BACK))

@@ -75,11 +75,14 @@ def test_accepted_stranger_that_came_to_nothing_is_only_alarmed(status: str) -> 
 BARE: dict[str, Any] = {"event": "e2", "id": "re_9", "status": "pending"}
 
 
-def test_stranger_whose_event_states_only_its_name_is_read_and_booked() -> None:
+@pytest.mark.parametrize("wordless", [False, True])
+def test_stranger_whose_event_states_only_its_name_is_read_and_booked(
+    *, wordless: bool
+) -> None:
     async def main(world: World) -> None:
         await world.a_payment()
         elsewhere(world, "succeeded")
-        await world.hear(delivery([BARE], hint=True))
+        await world.hear(delivery([{**BARE, "wordless": wordless}], hint=True))
         await waits(world, 25)
 
         payment = await world.payment()

@@ -206,13 +206,20 @@ def _agrees(city: City, key: tuple[str, str], executed: int, booked: int) -> boo
 
 
 def _unmatched(city: City, key: tuple[str, str]) -> bool:
-    """Tell whether people were called to what matched nothing at a payment."""
-    return bool(
-        city.look(
-            "SELECT 1 FROM alarm WHERE kind = 'delivery_unmatched' AND subject = ?",
-            "/".join(key),
-        )
+    """Tell whether people were called to what matched nothing at a payment.
+
+    What names no payment is called by its own id.
+    """
+    waited = city.look(
+        "SELECT 1 FROM alarm AS a JOIN delivery AS d"
+        " ON a.subject = d.account || '/' || coalesce(d.payment_reference, d.dedupe_id)"
+        " WHERE a.kind = 'delivery_unmatched' AND d.account = ?"
+        " AND coalesce(d.payment_reference, ?) = ?",
+        key[0],
+        key[1],
+        key[1],
     )
+    return bool(waited)
 
 
 def _read_beside(city: City, key: tuple[str, str]) -> int:
