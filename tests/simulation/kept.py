@@ -37,6 +37,7 @@ KEPT_AT_ALL: Final[dict[int, str]] = {
     954: "the reads of unsigned deliveries passed what a connection declares",
     1482: "what Mollie's guard refused was taken for sent under an old key",
     1499: "as 1482, with Mollie's word that nothing was performed",
+    7485: "a doubt was sent again while a delivery that spoke of it waited",
 }
 """Those that once broke one among all twelve gateways."""
 
