@@ -96,7 +96,8 @@ async def stormy(loop: SimLoop, seed: int) -> None:
     await play.run_for(12 * HOUR)
     states = play.check()
     await play.close()
-    assert sum(states[state] for state in OPEN) <= 1, states
+    # A doubt, and what waits behind it.
+    assert sum(states[state] for state in OPEN) <= 2, states
     assert states[RefundState.SUCCEEDED] >= 18, states
 
 
