@@ -223,3 +223,21 @@ async def test_hostile_text_is_only_text(size: tuple[int, int]) -> None:
         assert "\x1b" not in look
         assert "\x07" not in look
         assert "\u202e" not in look
+
+
+async def test_connection_that_is_down_stands_above_one_that_is_degraded() -> None:
+    hub = Hub(
+        connections=[
+            connection("adyen-eu/main"),
+            connection("paypal-us/main", health="degraded"),
+            connection("stripe-uk/main", health="down", down_since=START),
+        ]
+    )
+    async with hub, opened(hub, SMALL) as desk:
+        await desk.sees("stripe-uk/main")
+        grid = desk.grid()
+    places = [
+        grid.index(name)
+        for name in ("stripe-uk/main", "paypal-us/main", "adyen-eu/main")
+    ]
+    assert places == sorted(places)

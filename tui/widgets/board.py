@@ -53,7 +53,7 @@ class Board(HubPanel):
         gap = " " * GAP
         head = gap.join(cell(c.title, w, right=c.right) for c, w in columns)
         text = Text.assemble((head, self.tone("head")), no_wrap=True)
-        for connection in sorted(hub.connections, key=_calls_for_nobody):
+        for connection in sorted(hub.connections, key=_calm):
             for line in self._lines(connection, columns, now):
                 text.append("\n").append_text(line)
         return text
@@ -118,9 +118,11 @@ class Board(HubPanel):
                 return f.count(int(getattr(it, key)))
 
 
-def _calls_for_nobody(it: ConnectionView) -> bool:
-    """Put what is in trouble first: a short screen shows the top of a long board."""
-    return not _trouble(it) and it.health in {"up", "unknown"}
+def _calm(it: ConnectionView) -> int:
+    """Rank what is in trouble first: a short screen shows the top of a long board."""
+    if _trouble(it):
+        return 0
+    return 2 if it.health in {"up", "unknown"} else 1
 
 
 def _failure(it: ConnectionView, now: datetime) -> str:
