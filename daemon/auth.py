@@ -22,7 +22,7 @@ from refundwatch.errors import (
     TokenOutOfReach,
 )
 from refundwatch.security import tokens
-from refundwatch.store.contract import AuditNote, GetToken
+from refundwatch.store.contract import AuditNote, GetToken, RaiseAlarm
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -31,9 +31,11 @@ if TYPE_CHECKING:
     from daemon.login import Logins
     from daemon.throttle import Rate
     from refundwatch.api.paths import Route
+    from refundwatch.store.contract import TokenRow
 
 _FAILURES_PER_SECOND: Final = 0.2
 _FAILURES_AT_ONCE: Final = 20
+_STRANGERS_REMEMBERED: Final = 1_000
 _WRONG: Final = "The token is missing, wrong, expired or revoked."
 LIMITS: Final = frozenset({TokenOutOfReach.code, CeilingReached.code})
 """The codes of what a machine's token may not reach."""
@@ -56,6 +58,7 @@ class Doorkeeper:
         self._failures = Throttle(hub.clock, _FAILURES_PER_SECOND, _FAILURES_AT_ONCE)
         self._denials = Throttle(hub.clock, 1.0, 20)
         self._uses = machines.UseNotes(hub)
+        self._strangers: set[str] = set()
 
     async def admit(self, request: web.Request, route: Route) -> Principal:
         """Return who calls, once it is clear that the caller may.
@@ -133,11 +136,30 @@ class Doorkeeper:
         if known is None or not tokens.matches(presented, known.secret_sha256):
             return None
         row = known.token
+        if not known.proven:
+            await self._call_people(row)
+            return None
         expired = row.expires_at is not None and row.expires_at <= self._hub.clock.now()
         if expired or row.revoked_at is not None:
             return None
         await self._uses.note(row.token_id)
         return self._as_it_is_now(machines.principal_of(row))
+
+    async def _call_people(self, row: TokenRow) -> None:
+        """Raise an alarm about a token whose row the daemon did not write, once."""
+        if row.token_id in self._strangers:
+            return
+        if len(self._strangers) >= _STRANGERS_REMEMBERED:
+            self._strangers.clear()
+        self._strangers.add(row.token_id)
+        alarm = RaiseAlarm(
+            at=self._hub.clock.now(),
+            kind="token_row_unproven",
+            severity="critical",
+            subject=row.token_id,
+            detail={"principal": row.principal},
+        )
+        await self._hub.store.execute(alarm)
 
     def _as_it_is_now(self, principal: Principal) -> Principal:
         """Give a person the roles of the roster, where it knows the person."""

@@ -268,6 +268,8 @@ async def recover(parts: Wired) -> tuple[str, ...]:
     opened = await hub.store.execute(c.OpenRoster(now, parts.config.instance, roots))
     if opened.broken is not None:
         hub.log.problem("operators:unproven", statement=opened.broken)
+    for token_id in await hub.store.execute(c.ProveTokens(now)):
+        hub.log.problem("token:unproven", token_id=token_id)
     return await hub.store.execute(c.AbandonAttempts(now, now, all_open=True))
 
 

@@ -256,10 +256,11 @@ class TokenRow:
 
 @dataclass(frozen=True, slots=True)
 class TokenSecret:
-    """What a presented token is compared with."""
+    """What a presented token is compared with; one not `proven` opens nothing."""
 
     token: TokenRow
     secret_sha256: bytes = field(repr=False)
+    proven: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,6 +143,17 @@ class NoteTokenUse(Command[None]):
 
 
 @dataclass(frozen=True, slots=True)
+class ProveTokens(Command[tuple[str, ...]]):
+    """Look at every token's row, and give the ids that the daemon did not write.
+
+    Each of them raises an alarm. The first time, tokens from before there were proofs
+    are taken over if the log tells of their making.
+    """
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class RevokeToken(Command[TokenRow]):
     """End a token at once. Raises TokenUnknown."""
 

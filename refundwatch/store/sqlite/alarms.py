@@ -55,6 +55,7 @@ _CRITICAL: Final = frozenset(
         "refund_row_unproven",
         "payment_over_captured",
         "payment_refunded_elsewhere",
+        "token_row_unproven",
     }
 )
 _TOLD_ONCE: Final = frozenset(
@@ -69,6 +70,8 @@ _TOLD_ONCE: Final = frozenset(
         "refund_executed_after_end",
         "refund_row_unproven",
         "store_refused",
+        "token_row_unproven",
+        "tokens_adopted",
         "version_changed",
     }
 )

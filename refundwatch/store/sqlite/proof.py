@@ -35,11 +35,11 @@ from refundwatch.store.rows import micros, moment, optional_moment
 from refundwatch.store.sql import named_queries
 from refundwatch.store.sqlite.many import change_all
 from refundwatch.store.sqlite.registry import Reading, question, unit
+from refundwatch.store.sqlite.tree import node_reader, tree_size
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from refundwatch.domain.merkle import NodeReader
     from refundwatch.store.rows import Row
     from refundwatch.store.sqlite.transaction import Transaction
 
@@ -48,7 +48,7 @@ _SQL = named_queries("sqlite", "proof")
 
 @unit(GrowTree)
 def _grow(tx: Transaction, command: GrowTree) -> int:
-    size = _tree_size(tx.connection)
+    size = tree_size(tx.connection)
     rows = tx.every(_SQL["leaves"], (size, command.at_most))
     if [row["seq"] for row in rows] != list(range(size, size + len(rows))):
         raise LogBroken(f"Entries from {size} on are missing.")
@@ -117,7 +117,7 @@ def _store_checkpoint(tx: Transaction, command: StoreCheckpoint) -> None:
 @question(GetTree)
 def _get_tree(reading: Reading, _query: GetTree) -> TreeRow:
     connection = reading.connection
-    size = _tree_size(connection)
+    size = tree_size(connection)
     row = connection.execute(_SQL["origin"]).fetchone()
     last = None
     if row is not None:
@@ -134,7 +134,7 @@ def _get_tree(reading: Reading, _query: GetTree) -> TreeRow:
 
 @question(GetRoot)
 def _get_root(reading: Reading, query: GetRoot) -> bytes | None:
-    if not 0 <= query.size <= _tree_size(reading.connection):
+    if not 0 <= query.size <= tree_size(reading.connection):
         return None
     return head_at(query.size, node_reader(reading.connection)).root()
 
@@ -181,40 +181,14 @@ def _list_keys(reading: Reading, _query: ListLogKeys) -> tuple[LogKeyRow, ...]:
     )
 
 
-def node_reader(connection: sqlite3.Connection) -> NodeReader:
-    """Read nodes of the tree.
-
-    Raises:
-        LogBroken: one that should stand there does not.
-    """
-
-    def read(level: int, place: int) -> bytes:
-        values = (place,) if level == 0 else (level, place)
-        name = "leaf" if level == 0 else "node"
-        row = connection.execute(_SQL[name], values).fetchone()
-        if row is None:
-            raise LogBroken(f"Node {place} of level {level} of the log's tree is gone.")
-        digest: bytes = row["digest"]
-        return digest
-
-    return read
-
-
 def _must_cover(reading: Reading, size: int) -> None:
-    covered = _tree_size(reading.connection)
+    covered = tree_size(reading.connection)
     if not 0 < size <= covered:
         raise LogRange(f"The log is sealed up to {covered} entries.", "size")
 
 
 def _log_size(connection: sqlite3.Connection) -> int:
     return int(connection.execute(_SQL["log_size"]).fetchone()["size"])
-
-
-def _tree_size(connection: sqlite3.Connection) -> int:
-    row = connection.execute(_SQL["tree_size"]).fetchone()
-    if row is None:
-        raise LogBroken("How far the log's tree has come is gone.")
-    return int(row["size"])
 
 
 def _origin(row: Row) -> OriginRow:

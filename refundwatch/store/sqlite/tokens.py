@@ -1,7 +1,7 @@
 """Tokens of principals: their hashes, roles, scopes, limits and ends.
 
 Invariant: a token's secret never comes here; who holds which roles is changed only by
-units that are audited.
+units that are audited; a row that the daemon did not write itself opens nothing.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from refundwatch.store.sqlite.machines import (
     grant_values,
 )
 from refundwatch.store.sqlite.registry import Reading, question, unit
+from refundwatch.store.sqlite.token_proofs import is_proven, prove
 
 if TYPE_CHECKING:
     from refundwatch.domain.canonical import JsonValue
@@ -91,6 +92,7 @@ def _add(tx: Transaction, command: CreateToken, replaces: str | None) -> None:
         replaces,
     )
     tx.change(_SQL["add"], values)
+    prove(tx, command.token_id)
 
 
 def _has_admin(tx: Transaction, command: CreateToken) -> bool:
@@ -104,6 +106,7 @@ def _revoke_token(tx: Transaction, command: RevokeToken) -> TokenRow:
     if tx.one(_SQL["one"], (token_id,)) is None:
         raise TokenUnknown(f"There is no token {token_id[:32]!a}.")
     if tx.change(_SQL["revoke"], (micros(command.at), token_id)):
+        prove(tx, token_id)
         data = {"token_id": token_id}
         tx.append(command.at, "token:revoked", command.actor, None, data)
     return _load(tx, token_id)
@@ -111,8 +114,11 @@ def _revoke_token(tx: Transaction, command: RevokeToken) -> TokenRow:
 
 @unit(RotateToken)
 def _rotate_token(tx: Transaction, command: RotateToken) -> TokenRow:
-    if tx.one(_SQL["one"], (command.old_id,)) is None:
+    row = tx.one(_SQL["one"], (command.old_id,))
+    if row is None:
         raise TokenUnknown(f"There is no token {command.old_id[:32]!a}.")
+    if not is_proven(tx.sealer, row):
+        raise TokenConflict("This token's row is not the daemon's own: revoke it.")
     old = _load(tx, command.old_id)
     ends = old.expires_at
     if old.revoked_at is not None or (ends is not None and ends <= command.at):
@@ -132,6 +138,7 @@ def _rotate_token(tx: Transaction, command: RotateToken) -> TokenRow:
         tx.change(_SQL["revoke"], (micros(command.at), old.token_id))
     elif ends is None or command.old_until < ends:
         tx.change(_SQL["shorten"], (micros(command.old_until), old.token_id))
+    prove(tx, old.token_id)
     data: dict[str, JsonValue] = {
         "token_id": command.token_id,
         "replaces": old.token_id,
@@ -186,4 +193,5 @@ def _get_token(reading: Reading, query: GetToken) -> TokenSecret | None:
     row = reading.connection.execute(_SQL["one"], (query.token_id,)).fetchone()
     if row is None:
         return None
-    return TokenSecret(token_from_row(row), row["secret_sha256"])
+    proven = is_proven(reading.sealer, row)
+    return TokenSecret(token_from_row(row), row["secret_sha256"], proven)

@@ -33,6 +33,7 @@ from refundwatch.store.sqlite import (
     rhythm,
     rotation,
     sessions,
+    token_proofs,
     tokens,
 )
 
@@ -64,5 +65,6 @@ MODULES = (
     rhythm,
     rotation,
     sessions,
+    token_proofs,
     tokens,
 )

@@ -22,6 +22,24 @@ UPDATE token SET expires_at = ? WHERE token_id = ?
 INSERT INTO token_use (token_id, used_at) VALUES (?, ?)
 ON CONFLICT (token_id) DO UPDATE SET used_at = max(used_at, excluded.used_at)
 
+-- name: prove
+UPDATE token SET proof = ? WHERE token_id = ?
+
+-- name: proofs_since
+SELECT since FROM token_proofs
+
+-- name: proofs_begin
+INSERT INTO token_proofs (id, since) VALUES (1, ?)
+
+-- name: adoptions
+SELECT 1 FROM audit_entry WHERE kind = ? LIMIT 1
+
+-- name: bare
+SELECT * FROM token WHERE proof IS NULL ORDER BY token_id
+
+-- name: told_of
+SELECT entry FROM audit_entry WHERE kind IN ('token:created', 'token:rotated')
+
 -- name: list
 SELECT token.*, token_use.used_at FROM token
 LEFT JOIN token_use USING (token_id) ORDER BY created_at, token_id
