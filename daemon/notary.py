@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from refundwatch.store.contract import Committed
 
 HOUR: Final = 3600
+HASHED_AT_START: Final = 1_000_000
+"""A start hashes so many entries in seconds; what is longer waits for the hour."""
 ALARM_RECOVERY: Final = "audit_recovery"
 ALARM_UNREADABLE: Final = "audit_checkpoint_unreadable"
 ALARM_LOST: Final = "audit_checkpoint_lost"
@@ -97,12 +99,15 @@ class Notary:
         """Hear of commits; give to `Store.subscribe`."""
         self._sealer.wake(committed)
 
-    async def examine(self) -> Unmet | None:
-        """Compare the log with what was published; note what it cannot meet."""
+    async def examine(self, at_most: int | None = None) -> Unmet | None:
+        """Compare the log with what was published; note what it cannot meet.
+
+        The entries themselves are hashed anew where they are not more than `at_most`.
+        """
         self.unmet = None
         for published in await self._published():
             known = published.checkpoint
-            sentence = await self._misses(known)
+            sentence = await self._misses(known, at_most)
             if sentence is not None:
                 self.unmet = Unmet(published, sentence)
                 break
@@ -146,8 +151,11 @@ class Notary:
 
     # --- comparing ----------------------------------------------------------------
 
-    async def _misses(self, known: Checkpoint) -> str | None:
-        tree = await self._hub.store.read(GetTree())
+    async def _misses(self, known: Checkpoint, at_most: int | None) -> str | None:
+        try:
+            tree = await self._hub.store.read(GetTree())
+        except LogBroken as error:
+            return error.message
         ours = tree.origin.generation if tree.origin else 1
         theirs = generation_of(self._hub.instance, known.origin) or 1
         if theirs < ours:
@@ -155,7 +163,7 @@ class Notary:
             return None
         if theirs > ours:
             return f"{known.origin} was published; the database is of an earlier log."
-        return await holds(self._hub.store, known)
+        return await holds(self._hub.store, known, at_most=at_most)
 
     async def _published(self) -> list[Published]:
         found: list[Published] = []

@@ -24,6 +24,7 @@ from daemon.feed import Feed
 from daemon.guard import Gatekeeper, GuardedRunner, GuardLimits
 from daemon.health import build_health
 from daemon.loops import Supervisor, close_crash_alarms
+from daemon.notary import HASHED_AT_START
 from daemon.notify import notify, watchdog_seconds
 from daemon.outlet import Outlet
 from daemon.queues import queues
@@ -96,7 +97,7 @@ class Service:
         A log that lost its end is shown and changed by nobody: the rooms wait.
         """
         notary = self._hub.notary
-        unmet = None if notary is None else await notary.examine()
+        unmet = None if notary is None else await notary.examine(HASHED_AT_START)
         self._hub.recovery = None if unmet is None else unmet.sentence
         left = await recover(self._parts)
         if left:

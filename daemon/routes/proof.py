@@ -10,11 +10,12 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from daemon import present_proof as present
-from daemon.problems import InvalidField, NoRecovery
+from daemon.problems import InRecovery, InvalidField, NoRecovery
 from daemon.routes.call import Answer, Call, RouteHandler
 from refundwatch.api import models_proof as m
 from refundwatch.domain.checkpoint import generation_of, origin_of
 from refundwatch.errors import LogUnsigned
+from refundwatch.flow.seal import contradiction
 from refundwatch.store import contract as c
 
 if TYPE_CHECKING:
@@ -85,6 +86,11 @@ async def recover(call: Call) -> Answer:
         raise InvalidField(
             "This is not the checkpoint that the log cannot meet.",
             field="accept_sha256",
+        )
+    broken = await contradiction(call.hub.store)
+    if broken is not None:
+        raise InRecovery(
+            f"{broken} Put back the newest backup whose log is whole, and accept that."
         )
     generation, origin = await _following(call, unmet)
     begun = await call.hub.store.execute(

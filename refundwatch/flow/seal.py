@@ -15,6 +15,7 @@ from refundwatch.domain.checkpoint import (
     parse_verifier_key,
     read_checkpoint,
 )
+from refundwatch.domain.merkle import Forest
 from refundwatch.domain.proofs import verify_consistency
 from refundwatch.errors import LogBroken, RefundwatchError
 from refundwatch.flow.loops import Bell, first_of
@@ -23,6 +24,7 @@ from refundwatch.store.contract import (
     GetRoot,
     GetTree,
     GrowTree,
+    HashEntries,
     ListLogKeys,
     NameLog,
     StoreCheckpoint,
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
 LEAST_SECONDS: Final = 1.0
 """At most one checkpoint in so many seconds, however much arrives."""
+PAGE: Final = 5000
 
 
 class Signer(Protocol):
@@ -188,10 +191,14 @@ class Sealer:
             )
 
 
-async def holds(store: Store, known: Checkpoint) -> str | None:
+async def holds(
+    store: Store, known: Checkpoint, *, at_most: int | None = None
+) -> str | None:
     """Say how the log misses a checkpoint that was published; None where it meets it.
 
-    The tree is brought as far as the log first, so that it is compared whole.
+    The tree is brought as far as the log first, so that it is compared whole. What the
+    checkpoint covers is hashed anew from the entries themselves, since nodes may be
+    right where entries are not; a log of more than `at_most` entries is not.
     """
     try:
         while await store.execute(GrowTree()):
@@ -203,6 +210,8 @@ async def holds(store: Store, known: Checkpoint) -> str | None:
                 f"{known.origin}."
             )
         root = await store.read(GetRoot(known.size))
+        if at_most is None or known.size <= at_most:
+            root = await _root_of_entries(store, known.size)
         proof = await store.read(GetConsistency(known.size, tree.size))
     except LogBroken as error:
         return error.message
@@ -212,3 +221,31 @@ async def holds(store: Store, known: Checkpoint) -> str | None:
     if met and root == known.root:
         return None
     return f"The first {known.size} entries are not those of {known.origin}."
+
+
+async def contradiction(store: Store) -> str | None:
+    """Say how the entries contradict the tree over them; None where they do not.
+
+    A log that does was changed or cut where it stands: nothing true could be signed
+    of it under any name.
+    """
+    try:
+        while await store.execute(GrowTree()):
+            pass
+        tree = await store.read(GetTree())
+        root = await _root_of_entries(store, tree.size)
+    except LogBroken as error:
+        return error.message
+    return None if root == tree.root else "The entries are not those of their tree."
+
+
+async def _root_of_entries(store: Store, size: int) -> bytes:
+    """Compute the root over the first entries from nothing but their bytes."""
+    forest, done = Forest(), 0
+    while done < size:
+        page = await store.read(HashEntries(done, min(PAGE, size - done)))
+        if not page:
+            raise LogBroken(f"Entry {done} is missing.")
+        forest.extend(page)
+        done += len(page)
+    return forest.head().root()

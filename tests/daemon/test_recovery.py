@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from refundwatch.domain.policy import Role
 from refundwatch.security.notekey import mint
+from tests.daemon.furnishing import config_text
 from tests.daemon.living import gateways, give_token, living, until
 
 if TYPE_CHECKING:
@@ -197,3 +198,30 @@ async def _what_cannot_be_asked_waits(daemon: Living, blind: dict[str, Any]) -> 
     assert released.status == 200, released
     # The gateway answers as it did; its word that it paid was heard and lost.
     await daemon.becomes(blind, "pending")
+
+
+async def test_log_cut_where_it_stands_waits_for_a_backup_that_is_whole(
+    tmp_path: Path,
+) -> None:
+    text = config_text(more=AUDIT)
+    async with living(tmp_path, text=text, secrets=SECRETS) as daemon:
+        for _ in range(3):
+            await daemon.payment()
+        await sealed_whole(daemon)
+    with closing(sqlite3.connect(tmp_path / "hub.db")) as other:
+        other.executescript(
+            "DROP TRIGGER audit_entry_no_delete;"
+            "DELETE FROM audit_entry WHERE seq > (SELECT max(seq) FROM audit_entry) / 2"
+        )
+    for _ in range(2):
+        # What a start notes in the cut log must not hide the cut from the next one.
+        async with living(tmp_path, text=text, secrets=SECRETS) as daemon:
+            assert daemon.hub.recovery is not None
+            shown = await daemon.call("GET", "/v1/audit/recovery", by="viewer")
+            body = {
+                "accept_sha256": shown.body["known_sha256"],
+                "reason_code": "backup_restored",
+            }
+            answer = await daemon.call("POST", "/v1/audit/recovery", body, by="admin")
+            assert (answer.status, answer.code) == (503, "audit.recovery")
+            assert "Put back the newest backup" in answer.body["detail"]

@@ -34,6 +34,7 @@ from tests.simulation.furniture import (
     paths_of,
     sandbox_of,
 )
+from tests.simulation.losses import ORIGIN, Archive, sealer_of, suffer
 from tests.simulation.plan import NEIGHBOUR, Plan
 from tests.simulation.protocol import STOP_SECONDS
 from tests.simulation.rules import Rules
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from refundwatch.flow.house import House
+    from refundwatch.flow.seal import Sealer
     from tests.flow.simloop import SimLoop
 
 T = TypeVar("T")
@@ -96,6 +98,7 @@ class City:
         self._daemon: dict[asyncio.Task[Any], None] = {}
         self._world: dict[asyncio.Task[Any], None] = {}
         self._restarting: asyncio.Task[None] | None = None
+        self.archive = Archive()
         self.rules = Rules(self)
         self.wire = Wire(self)
 
@@ -219,7 +222,8 @@ class City:
         if self.plan.power and not self.images:
             self.images.append(self.connection.serialize())
         self.trace("start", self.life_number)
-        recovered = await self.through(self._recover(), "start")
+        sealer = sealer_of(self)
+        recovered = await self.through(self._recover(sealer), "start")
         if recovered.cancelled():
             return
         recovered.result()
@@ -229,6 +233,9 @@ class City:
             self.daemon_task(room.run(self.stop)) for room in self.house.rooms
         ]
         self.daemon_task(self._calendar())
+        if self.plan.seals:
+            self.disk.subscribe(sealer.wake)
+            self.rooms.append(self.daemon_task(sealer.run(self.stop)))
 
     async def _calendar(self) -> None:
         """Run what is due by the calendar, as the daemon's scheduler does."""
@@ -236,7 +243,7 @@ class City:
             await self.house.calendar.run_due(self.clock.now())
             await asyncio.sleep(30 if self.young else self.slow_seconds)
 
-    async def _recover(self) -> None:
+    async def _recover(self, sealer: Sealer) -> None:
         now = self.clock.now()
         specs: dict[str, AccountSpec] = {
             path.account.name: AccountSpec(
@@ -261,6 +268,8 @@ class City:
             )
         )
         await self.store.execute(AbandonAttempts(now, now, all_open=True))
+        if self.plan.seals:
+            await sealer.begin(ORIGIN)
 
     def kill(self, why: str, *, power: bool = False) -> None:
         """End the daemon where it stands: what it was about to do never happens."""
@@ -283,6 +292,8 @@ class City:
         self._dead_disks.append(self.connection)
         self.connection = open_writer(None)
         self.connection.deserialize(image)
+        if self.images:
+            self.images[:] = [image]
 
     async def revive(self) -> None:
         """Have a daemon that lives, and has started."""
@@ -319,6 +330,8 @@ class City:
         Whoever is cancelled here leaves the start to itself.
         """
         if self._restarting is None or self._restarting.done():
+            if self.life["alive"]:
+                return  # whoever else found it dead has started it
             self._restarting = self.world_task(self._restart())
         await asyncio.shield(self._restarting)
 
@@ -327,6 +340,8 @@ class City:
             await asyncio.wait(list(self._daemon))
         if self.connection.in_transaction:
             self.connection.execute("ROLLBACK")
+        if self.archive.disaster is not None:
+            await suffer(self)
         await self.start()
 
     def _hook(self, place: str) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from refundwatch.sandbox.checkout.model import CheckoutModel
 from refundwatch.sandbox.paypal.model import PaypalModel
 from tests.simulation.gateways import KNOWN
+from tests.simulation.losses import losses
 from tests.simulation.tally import FAULTS
 
 if TYPE_CHECKING:
@@ -185,4 +186,5 @@ FATES: Final[tuple[Callable[[City], Coroutine[Any, Any, None]], ...]] = (
     storms,
     strangers,
     planted,
+    losses,
 )

@@ -12,10 +12,16 @@ from typing import Final
 
 from refundwatch.sandbox.faults import FaultProfile
 from tests.simulation.gateways import KNOWN
+from tests.simulation.tally import FAULTS
 
 GATEWAYS: Final = tuple(
     name for name, known in KNOWN.items() for _ in range(known.weight)
 )
+SEALED_EVERY: Final = 11
+LOST_EVERY: Final = 13
+"""One seed of so many signs its log, or loses its end: both cost time."""
+
+LOSSES: Final = (*FAULTS["F22"], "backup restored", "backup restored")
 NEIGHBOUR: Final = "stripe-quiet"
 """An account beside the one in trouble, at which nothing ever goes wrong."""
 
@@ -101,6 +107,8 @@ class Plan:
     quiet: bool
     neighbour: bool
     slow_disk: bool
+    seals: bool
+    loss: str | None
 
     @property
     def currency(self) -> str:
@@ -175,6 +183,7 @@ def plan_of(seed: int, gateways: tuple[str, ...] = GATEWAYS) -> Plan:
     def some(chance: float) -> bool:
         return not quiet and rng.random() < chance
 
+    loss = Random(f"{seed}/loss").choice(LOSSES) if seed % LOST_EVERY == 9 else None
     return Plan(
         seed=seed,
         account=f"{gateway}-eu",
@@ -202,4 +211,6 @@ def plan_of(seed: int, gateways: tuple[str, ...] = GATEWAYS) -> Plan:
         quiet=quiet,
         neighbour=rng.random() < 0.15,
         slow_disk=some(0.3),
+        seals=loss is not None or seed % SEALED_EVERY == 9,
+        loss=loss,
     )

@@ -117,7 +117,11 @@ def _may_wait(city: City, refund_id: str) -> bool:
         )
         return any(_may_wait(city, one["id"]) for one in before)
     blind = not has_look_up(city.plan.gateway)
-    pending = row["state"] == "pending" and _open_there(city, row["merchant_reference"])
+    pending = row["state"] == "pending" and (
+        _open_there(city, row["merchant_reference"])
+        # What it said was heard before the loss; settlement will tell again.
+        or (blind and city.rules.after_loss)
+    )
     return pending or (blind and row["state"] == "unknown")
 
 

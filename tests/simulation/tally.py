@@ -57,6 +57,12 @@ FAULTS: Final[dict[str, tuple[str, ...]]] = {
         "delivery of an unknown refund",
         "answer to a delivery lost",
     ),
+    "F22": (
+        "backup restored",
+        "log truncated",
+        "log entry changed",
+        "checkpoint file lost",
+    ),
 }
 
 OF_THE_DICE: Final[dict[str, str]] = {

@@ -4,10 +4,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 from refundwatch.gateways import registry
+from tests.simulation import losses
 from tests.simulation.gateways import KNOWN
 from tests.simulation.kept import (
     FIRST_GATEWAYS,
@@ -18,7 +20,7 @@ from tests.simulation.kept import (
 )
 from tests.simulation.mutants import MUTANTS, play_mutant
 from tests.simulation.play import play
-from tests.simulation.tally import Tally
+from tests.simulation.tally import FAULTS, Tally
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -38,6 +40,14 @@ FOUND_AT = {
     "amount not compared": 124,
     "look-up by amount instead of reference": 68,
     "one of the deliveries that meet is lost": 5,
+}
+
+# The first seed at which a start meets each.
+LOST_AT = {
+    "backup restored": 9,
+    "log truncated": 243,
+    "log entry changed": 61,
+    "checkpoint file lost": 126,
 }
 
 
@@ -78,6 +88,26 @@ def test_whatever_goes_wrong_at_each_gateway_the_invariants_hold(gateway: str) -
 
     assert report.broken is None, report.text()
     assert len(report.tally.faults) >= 8
+
+
+@pytest.mark.parametrize("fault", FAULTS["F22"])
+def test_start_on_another_database_is_noticed_and_pays_nothing_twice(
+    fault: str,
+) -> None:
+    report = play(LOST_AT[fault])
+
+    assert report.broken is None, report.text()
+    assert report.tally.faults[fault]
+
+
+def test_start_that_compares_nothing_is_found() -> None:
+    async def blind(*_: object) -> None:
+        return None
+
+    with patch.object(losses, "holds", blind):
+        report = play(LOST_AT["backup restored"])
+
+    assert report.broken == "S10"
 
 
 def test_every_gateway_that_can_be_configured_is_played() -> None:

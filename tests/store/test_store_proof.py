@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from refundwatch.domain.checkpoint import Checkpoint, SignedCheckpoint
-from refundwatch.domain.merkle import TreeHead, consistency_proof, nodes_of
+from refundwatch.domain.merkle import TreeHead, consistency_proof, leaf_hash, nodes_of
 from refundwatch.domain.proofs import verify_consistency, verify_inclusion
 from refundwatch.errors import DecisionDenied, LogBroken, LogRange
+from refundwatch.flow.seal import contradiction, holds
 from refundwatch.store import contract as c
 from tests.making import ANN, INSTANCE, OLA, ROOT, START, after
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from refundwatch.store.sqlite.store import InlineStore
 
 ORIGIN = f"{INSTANCE}/audit"
+OTHER = f"x'{leaf_hash(bytes(1)).hex()}'"
 SECOND_ADMIN = type(ROOT)("person:sue", ROOT.roles)
 
 
@@ -166,3 +168,49 @@ async def test_second_person_begins_a_new_log_that_quotes_the_old(
     await store.execute(accept(ROOT, 61))
     with pytest.raises(LogBroken):
         await store.execute(accept(SECOND_ADMIN, 62))
+
+
+# --- what was changed where it stands -----------------------------------------------
+
+
+async def known_of(store: InlineStore, count: int = 70) -> Checkpoint:
+    await write(store, count)
+    while await store.execute(c.GrowTree()):
+        pass
+    tree = await store.read(c.GetTree())
+    return Checkpoint(ORIGIN, tree.size, tree.root)
+
+
+@pytest.mark.parametrize(
+    "touch",
+    [
+        "DELETE FROM audit_entry WHERE seq > 40",
+        "DELETE FROM audit_entry WHERE seq = 40",
+        "UPDATE audit_entry SET entry = x'00' WHERE seq = 40",
+        f"UPDATE audit_entry SET entry = x'00', leaf_hash = {OTHER} WHERE seq = 40",
+    ],
+    ids=["truncated", "deleted", "entry", "entry and hash"],
+)
+async def test_log_changed_where_it_stands_is_noticed(
+    store: InlineStore, touch: str
+) -> None:
+    known = await known_of(store)
+    assert await holds(store, known) is None
+    assert await contradiction(store) is None
+    store._connection.executescript(
+        "DROP TRIGGER audit_entry_no_update; DROP TRIGGER audit_entry_no_delete;"
+        + touch
+    )
+    assert await holds(store, known) is not None
+    assert await contradiction(store) is not None
+
+
+async def test_tree_that_covers_more_than_the_log_does_not_grow(
+    store: InlineStore,
+) -> None:
+    await known_of(store)
+    store._connection.executescript(
+        "DROP TRIGGER audit_entry_no_delete; DELETE FROM audit_entry WHERE seq > 40"
+    )
+    with pytest.raises(LogBroken, match="are missing"):
+        await store.execute(c.GrowTree())

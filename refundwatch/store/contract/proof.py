@@ -120,6 +120,18 @@ class AcceptLoss(Command[OriginRow | None]):
 
 
 @dataclass(frozen=True, slots=True)
+class HashEntries(Query[tuple[bytes, ...]]):
+    """Hash entries anew from their stored bytes, from `start` on.
+
+    Raises:
+        LogBroken: one is missing, or has not the hash that stands beside it.
+    """
+
+    start: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
 class GetTree(Query[TreeRow]):
     """Return how far the tree and the checkpoints have come."""
 

@@ -12,6 +12,7 @@ from refundwatch.domain.merkle import (
     consistency_proof,
     head_at,
     inclusion_proof,
+    leaf_hash,
     nodes_above,
 )
 from refundwatch.domain.policy import SYSTEM
@@ -23,6 +24,7 @@ from refundwatch.store.contract import (
     GetRoot,
     GetTree,
     GrowTree,
+    HashEntries,
     ListCheckpoints,
     ListLogKeys,
     LogKeyRow,
@@ -58,7 +60,10 @@ def _grow(tx: Transaction, command: GrowTree) -> int:
     change_all(tx.connection, _SQL["put_nodes"], values)
     if leaves:
         tx.change(_SQL["grow"], (size + len(leaves),))
-    return _log_size(tx.connection) - size - len(leaves)
+    left = _log_size(tx.connection) - size - len(leaves)
+    if left < 0:
+        raise LogBroken(f"The log's tree covers {size} entries; {-left} are missing.")
+    return left
 
 
 @unit(NameLog)
@@ -153,6 +158,19 @@ def _get_consistency(reading: Reading, query: GetConsistency) -> tuple[bytes, ..
     if not 0 < query.old <= query.new:
         raise LogRange(f"No proof leads from {query.old} to {query.new}.", "from")
     return consistency_proof(query.old, query.new, node_reader(reading.connection))
+
+
+@question(HashEntries)
+def _hash_entries(reading: Reading, query: HashEntries) -> tuple[bytes, ...]:
+    values = (query.start, query.limit)
+    rows = reading.connection.execute(_SQL["entries"], values)
+    hashes = []
+    for place, row in enumerate(rows, query.start):
+        digest = leaf_hash(row["entry"])
+        if row["seq"] != place or row["leaf_hash"] != digest:
+            raise LogBroken(f"Entry {place} is missing, or is not what was hashed.")
+        hashes.append(digest)
+    return tuple(hashes)
 
 
 @question(ListCheckpoints)

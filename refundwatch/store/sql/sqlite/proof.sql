@@ -13,6 +13,9 @@ SELECT digest FROM audit_node WHERE level = ? AND place = ?
 -- name: leaves
 SELECT seq, leaf_hash FROM audit_entry WHERE seq >= ? ORDER BY seq LIMIT ?
 
+-- name: entries
+SELECT seq, entry, leaf_hash FROM audit_entry WHERE seq >= ? ORDER BY seq LIMIT ?
+
 -- name: put_nodes
 INSERT INTO audit_node (level, place, digest) VALUES (?, ?, ?)
 
