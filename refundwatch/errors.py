@@ -476,6 +476,13 @@ class ContentDiffers(RefundwatchError):
     exit_code = 4
 
 
+class ClockDiffers(RefundwatchError):
+    """This machine's clock and the daemon's are too far apart to sign anything."""
+
+    code = "signing.clock_differs"
+    exit_code = 3
+
+
 class LogRewritten(RefundwatchError):
     """The audit log does not continue the one that this client saw before."""
 

@@ -21,6 +21,7 @@ from textual.binding import Binding, BindingType
 from textual.events import Key
 from textual.worker import Worker, WorkerState
 
+from refundwatch.config import SigningConfig
 from refundwatch.errors import ApiUnreachable, RefundwatchError
 from tui import format as f
 from tui import look
@@ -36,6 +37,7 @@ from tui.screens.form import NEEDS, FormScreen
 from tui.screens.keys import KeysScreen
 from tui.screens.overview import OverviewScreen
 from tui.screens.refunds import RefundsScreen
+from tui.signing import Pen
 from tui.state import AlarmAnswered, HubState, Ticked, reduce
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from refundwatch.api.client import ApiClient
     from refundwatch.api.models import ActionName, RefundView
     from tui.proposal import Proposal
+    from tui.screens.confirm import Confirmed
 
 PAINT_SECONDS = 0.11
 RESTART_SECONDS = 5.0
@@ -111,7 +114,12 @@ class Dashboard(App[None]):
     ]
 
     def __init__(
-        self, server: str, token: str | None, *, ascii_only: bool = False
+        self,
+        server: str,
+        token: str | None,
+        *,
+        ascii_only: bool = False,
+        signing: SigningConfig | None = None,
     ) -> None:
         """Prepare; the daemon is asked once the app runs."""
         super().__init__()
@@ -122,6 +130,7 @@ class Dashboard(App[None]):
         self._client: ApiClient | None = None
         self._opening = asyncio.Lock()
         self.desk = Desk(self._opened)
+        self.pen = Pen(self._opened, signing or SigningConfig(), self.suspend)
         self._painted: HubState | None = None
         self._themed: str | None = None
         self._deciding = False
@@ -323,15 +332,15 @@ class Dashboard(App[None]):
             return
         self._deciding = True
         try:
-            proposal = await self._propose(action, seen)
-            if proposal is not None:
-                await self._send(proposal)
+            confirmed = await self._propose(action, seen)
+            if confirmed is not None:
+                await self._send(confirmed)
         except RefundwatchError as error:
             self.say(error.message, severity="error")
         finally:
             self._deciding = False
 
-    async def _propose(self, action: ActionName, seen: RefundView) -> Proposal | None:
+    async def _propose(self, action: ActionName, seen: RefundView) -> Confirmed | None:
         obstacle = self.state.why_not()
         if obstacle is not None:
             self.say(obstacle, severity="warning")
@@ -346,15 +355,15 @@ class Dashboard(App[None]):
             proposal = await self.push_screen_wait(FormScreen(proposal))
         if proposal is None:
             return None
-        return await self.push_screen_wait(ConfirmScreen(proposal, seen))
+        return await self.push_screen_wait(ConfirmScreen(proposal, seen, self.pen))
 
-    async def _send(self, proposal: Proposal) -> None:
+    async def _send(self, confirmed: Confirmed) -> None:
         obstacle = self.state.why_not()
         if obstacle is not None:
             self.say(f"Not sent. {obstacle}", severity="warning")
             return
         try:
-            self.say(await self.desk.send(proposal))
+            self.say(await self.desk.send(confirmed.proposal, confirmed.signed))
         except ApiUnreachable as error:
             sentence = f"{error.message} Look at the refund before you try again."
             raise ApiUnreachable(sentence) from error

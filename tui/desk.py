@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from refundwatch.api.client import ApiClient
+    from refundwatch.api.drafts import SignedDecision
     from tui.proposal import Proposal
 
 AWAITING: Final = "state:awaiting_approval"
@@ -58,15 +59,18 @@ class Desk:
             "alarms.acknowledge", m.AlarmView, parts={"alarm": str(alarm_id)}
         )
 
-    async def send(self, proposal: Proposal) -> str:
-        """Send a decision; return what it did, in a sentence."""
+    async def send(self, proposal: Proposal, signed: SignedDecision | None) -> str:
+        """Send a decision with its signature; return what it did, in a sentence."""
         name = f"refunds.{proposal.action}"
         parts = {"refund": proposal.refund.id}
         if proposal.action == "lookup":
             looked = await (await self._opened()).call(name, m.RefundView, parts=parts)
             return f"{looked.id} is looked up now."
+        body = proposal.body()
+        if signed is not None and body is not None:
+            body = signed.put_into(body)
         decided = await (await self._opened()).call(
-            name, m.DecidedView, parts=parts, body=proposal.body()
+            name, m.DecidedView, parts=parts, body=body
         )
         refund = decided.refund
         said = f"{refund.id} is now: {refund.state_word}."

@@ -78,7 +78,9 @@ def draws_unicode(environment: Mapping[str, str], encoding: str | None) -> bool:
 
 def _app(config: ClientConfig, *, ascii_only: bool) -> Dashboard:
     token = None if config.token is None else config.token.reveal()
-    return Dashboard(config.server, token, ascii_only=ascii_only)
+    return Dashboard(
+        config.server, token, ascii_only=ascii_only, signing=config.signing
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

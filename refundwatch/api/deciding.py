@@ -57,11 +57,13 @@ def build_decision(
     now: datetime,
     nonce: bytes,
     amount_minor: int | None = None,
+    refund_reason_code: str | None = None,
     evidence: Mapping[str, str] | None = None,
 ) -> bytes:
     """Give the bytes to sign for a decision about the refund as it is displayed.
 
-    `amount_minor` is the new amount of an edit; `evidence` stands with a resolution.
+    `amount_minor` and `refund_reason_code` are what an edit changes; `evidence` stands
+    with a resolution.
 
     Raises:
         ContentDiffers: the daemon's digest is not that of what it showed.
@@ -93,6 +95,7 @@ def build_decision(
             nonce=nonce_text(nonce),
             expires_at=issued_at + LIFETIME,
         ),
+        refund_reason_code=refund_reason_code,
     ).statement()
 
 

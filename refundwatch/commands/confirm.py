@@ -14,6 +14,9 @@ import termios
 from refundwatch.commands.output import printable
 from refundwatch.commands.problems import Unconfirmed, UsageProblem
 
+# More than any signature has.
+_MOST_LINES = 1000
+
 
 def need_consent(*, given: bool) -> None:
     """Refuse to go on where nobody can be asked and `--yes` was not given.
@@ -41,6 +44,20 @@ def ask(question: str, *, given: bool) -> None:
     print(f"{printable(question)} [y/N] ", end="", file=sys.stderr, flush=True)
     if _answer().strip().lower() not in {"y", "yes"}:
         raise Unconfirmed("Nothing was sent.")
+
+
+def read_through(last: str) -> str:
+    """Read what is typed or piped in, up to the line `last` or its end."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    lines: list[str] = []
+    try:
+        while line := sys.stdin.readline():
+            lines.append(line)
+            if line.strip() == last or len(lines) > _MOST_LINES:
+                break
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return "".join(lines)
 
 
 def _is_terminal() -> bool:

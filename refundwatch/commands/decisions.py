@@ -1,7 +1,7 @@
-"""Deciding about a refund: fetch it, show it, ask, and send what was shown.
+"""Deciding about a refund: fetch it, show it, ask, sign, and send what was shown.
 
-Invariant: the revision and the digest that are sent are those of the refund that was
-shown; where it changed meanwhile, the daemon refuses.
+Invariant: the revision and the digest that are signed and sent are those of the refund
+that was shown; where it changed meanwhile, the daemon refuses.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from refundwatch.api.amounts import amount_text
+from refundwatch.api.drafts import asked_of
 from refundwatch.api.models import DecidedView, RefundDetailView
 from refundwatch.commands.confirm import ask, need_consent
 from refundwatch.commands.output import emit, emit_json, say
 from refundwatch.commands.refund_text import one_line
+from refundwatch.commands.signing import drafted
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -34,7 +36,10 @@ async def decide(
     )
     _show(detail)
     body = make_body(detail)
+    draft = await drafted(client, arguments, asked_of(action, detail.refund, body))
     ask(_question(detail, action), given=arguments.yes)
+    if draft is not None:
+        body = (await draft.sign()).put_into(body)
     decided = await client.call(
         f"refunds.{action}",
         DecidedView,

@@ -64,6 +64,23 @@ def add_decision_flags(parser: ArgumentParser, reason_code: str | None = None) -
     """Add what every decision takes; without a default the code must be given."""
     parser.add_argument("refund", metavar="REFUND", help="its id: rf_…")
     add_reason_flags(parser, reason_code)
+    add_sign_flags(parser)
+
+
+def add_sign_flags(parser: ArgumentParser) -> None:
+    """Add what everything takes that a person signs."""
+    parser.add_argument(
+        "--sign",
+        choices=("agent", "keygen", "paste"),
+        help="who signs: ssh-agent (or what client.toml says), ssh-keygen, or you, "
+        "elsewhere, by copy and paste",
+    )
+    parser.add_argument(
+        "--key",
+        metavar="KEY",
+        help="which key signs: FILE.pub or SHA256:… (else client.toml, else the "
+        "agent's only one)",
+    )
 
 
 def add_reason_flags(parser: ArgumentParser, reason_code: str | None = None) -> None:

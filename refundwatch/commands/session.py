@@ -25,6 +25,8 @@ def run(work: Work, arguments: Namespace) -> int:
 
 
 async def _with_client(found: ClientConfig, work: Work, arguments: Namespace) -> int:
+    # What a flag says of signing is added where something is signed.
+    arguments.signing = found.signing
     token = None if found.token is None else found.token.reveal()
     async with ApiClient(found.server, token) as client:
         return await work(client, arguments)

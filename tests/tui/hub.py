@@ -11,6 +11,7 @@ from typing import Any, Self
 from aiohttp import WSCloseCode, web
 
 from refundwatch.api import models as m
+from refundwatch.api.models_operators import HeadView
 
 START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 WORDS = {
@@ -188,6 +189,9 @@ class Hub:
     )
     alarms: list[m.AlarmView] = field(default_factory=lambda: [alarm()])
     permissions: list[str] = field(default_factory=lambda: list(PERMISSIONS))
+    # Who decides: a machine signs nothing; how persons sign is in test_signing.
+    decider: str = "machine:desk"
+    head: HeadView = field(default_factory=lambda: HeadView(size=5, root="5a" * 32))
     actions: list[m.ActionView] | None = None
     refusal: m.Problem | None = None
     health_seconds: float = 1.0
@@ -218,6 +222,7 @@ class Hub:
             [
                 web.get("/v1/status", self._status),
                 web.get("/v1/me", self._me),
+                web.get("/v1/audit/head", self._head),
                 web.get("/v1/refunds", self._list),
                 web.get("/v1/refunds/{refund}", self._show),
                 web.post("/v1/refunds/{refund}/{action}", self._decide),
@@ -353,10 +358,14 @@ class Hub:
     # --- routes ----------------------------------------------------------------------
 
     async def _status(self, request: web.Request) -> web.Response:
-        return answer(self.status())
+        now = datetime.now(UTC)
+        return answer(self.status().model_copy(update={"now": now}))
 
     async def _me(self, request: web.Request) -> web.Response:
-        return answer(self.me())
+        return answer(self.me().model_copy(update={"principal": self.decider}))
+
+    async def _head(self, request: web.Request) -> web.Response:
+        return answer(self.head)
 
     async def _list(self, request: web.Request) -> web.Response:
         query = dict(request.query)

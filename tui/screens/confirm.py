@@ -1,17 +1,21 @@
-"""The second step of every decision: exactly what is sent, and No before Yes.
+"""The second step of every decision: exactly what is signed and sent, No before Yes.
 
-Invariant: what is shown is the proposal that is returned; it cannot be confirmed while
-the line is stale or after the refund became another.
+Invariant: what is shown is the proposal that is signed and returned; it cannot be
+confirmed while the line is stale, after the refund became another, or before it is
+known what will be signed and with which key. What hinders the key is said right here.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.text import Text
+from textual import work
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Button, Input, Static
 
+from refundwatch.errors import RefundwatchError
 from tui import format as f
 from tui.proposal import TITLES, YES, Proposal
 from tui.screens.dialog import Dialog
@@ -19,21 +23,36 @@ from tui.screens.dialog import Dialog
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
+    from refundwatch.api.drafts import Draft, SignedDecision
     from refundwatch.api.models import RefundView
+    from tui.signing import Pen
     from tui.state import HubState
 
 LABEL = 14
 LARGE_APPROVALS = 2
 
 
-class ConfirmScreen(Dialog[Proposal | None]):
-    """Shows a proposal; gives it back, or None."""
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """A proposal that was confirmed, with its signature where one is asked for."""
 
-    def __init__(self, proposal: Proposal, seen: RefundView | None) -> None:
+    proposal: Proposal
+    signed: SignedDecision | None
+
+
+class ConfirmScreen(Dialog[Confirmed | None]):
+    """Shows a proposal, has it signed; gives both back, or None."""
+
+    def __init__(self, proposal: Proposal, seen: RefundView | None, pen: Pen) -> None:
         """Show `proposal`; `seen` is what the list displayed, if it did."""
         super().__init__()
         self._proposal = proposal
         self._seen = seen
+        self._pen = pen
+        self._draft: Draft | None = None
+        # Until it is known what is signed, and while it is being signed.
+        self._busy: str | None = "Looking for your key..."
+        self._trouble: str | None = None
         self._changed: str | None = None
 
     @property
@@ -61,8 +80,35 @@ class ConfirmScreen(Dialog[Proposal | None]):
                 yield Button(YES[it.action], id="yes", disabled=True, compact=True)
 
     def on_mount(self) -> None:
-        """Show whether an amount must be typed."""
+        """Show whether an amount must be typed; find out what is signed."""
         self.call_after_refresh(self._judge)
+        self._prepare()
+
+    @work(group="signing", exclusive=True, exit_on_error=False)
+    async def _prepare(self) -> None:
+        """Find who signs, and show what."""
+        try:
+            self._draft = await self._pen.draft(self._proposal)
+        except RefundwatchError as error:
+            self._trouble = error.message
+        self._busy = None
+        self.query_one("#dialog-facts Static", Static).update(self._facts())
+        self._judge()
+
+    @work(group="signing", exclusive=True, exit_on_error=False)
+    async def _sign(self, draft: Draft) -> None:
+        """Have it signed; stay open where that fails."""
+        self._busy, self._trouble = "Waiting for your key: touch it if it asks.", None
+        self._judge()
+        try:
+            signed = await self._pen.sign(draft)
+        except RefundwatchError as error:
+            self._trouble = error.message
+            signed = None
+        self._busy = None
+        self._judge()
+        if signed is not None and self.obstacle() is None:
+            self.dismiss(Confirmed(self._proposal, signed))
 
     def ready(self) -> None:
         """Put the focus on No."""
@@ -89,6 +135,13 @@ class ConfirmScreen(Dialog[Proposal | None]):
             self._changed = f"It changed meanwhile: it is now {word}. Go back."
         return self._changed or self.hub.why_not()
 
+    @property
+    def _unready(self) -> bool:
+        """Tell whether there is nothing yet that a yes could sign or send."""
+        return self._busy is not None or (
+            self._trouble is not None and self._draft is None
+        )
+
     def _judge(self) -> None:
         fields = self.query("#dialog-amount")
         if not fields:
@@ -98,13 +151,14 @@ class ConfirmScreen(Dialog[Proposal | None]):
         field.display = wanted is not None
         field.placeholder = f"type {wanted} to allow Yes" if wanted else ""
         obstacle = self.obstacle()
+        said = obstacle or self._trouble or self._busy or self._difference() or ""
         warning = self.query_one("#dialog-warning", Static)
-        warning.update(Text(obstacle or self._difference() or ""))
-        warning.display = bool(obstacle or self._difference())
+        warning.update(Text(said))
+        warning.display = bool(said)
         typed = field.value.strip().replace(" ", "")
         ready = wanted is None or typed == wanted
         self.query_one("#yes", Button).disabled = not (
-            self.armed and obstacle is None and ready
+            self.armed and obstacle is None and ready and not self._unready
         )
 
     def _difference(self) -> str | None:
@@ -115,7 +169,8 @@ class ConfirmScreen(Dialog[Proposal | None]):
 
     def _facts(self) -> Text:
         text = Text()
-        for label, words in self._proposal.lines():
+        signed = self._pen.lines(self._draft) if self._draft is not None else []
+        for label, words in [*self._proposal.lines(), *signed]:
             text.append(f"{label:>{LABEL}}  ", "dim")
             loud = label in ("refund", "amount", "new amount", "became")
             text.append(words + "\n", "bold" if loud else "")
@@ -135,14 +190,27 @@ class ConfirmScreen(Dialog[Proposal | None]):
         event.stop()
         if not self.armed:
             return
-        if event.button.id == "yes" and self.obstacle() is None:
-            self.dismiss(self._proposal)
+        if event.button.id == "yes":
+            self._confirm()
         elif event.button.id == "no":
             self.dismiss(None)
 
+    def _confirm(self) -> None:
+        if self.obstacle() is not None or self._unready:
+            return
+        if self._draft is None:
+            self.dismiss(Confirmed(self._proposal, None))
+        else:
+            self._sign(self._draft)
+
     def on_key(self, event: object) -> None:
-        """Move between the buttons with the arrows and h, l, y is no answer."""
+        """Move between the buttons and through the facts; y is no answer."""
         key = getattr(event, "key", "")
+        facts = self.query_one("#dialog-facts", VerticalScroll)
+        if key in ("up", "k"):
+            facts.scroll_up(animate=False)
+        elif key in ("down", "j"):
+            facts.scroll_down(animate=False)
         if self.armed and key in ("left", "h"):
             self.query_one("#no", Button).focus()
         elif self.armed and key in ("right", "l"):

@@ -28,6 +28,7 @@ class Dialog(ModalScreen[R], Generic[R]):
 
     ARM_SECONDS: ClassVar[float] = 0.4
     AUTO_FOCUS = ""
+    VERTICAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-short"), (30, "-tall")]
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "no", "No, go back", id="dialog.no"),
     ]

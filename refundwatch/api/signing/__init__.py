@@ -14,9 +14,10 @@ from refundwatch.api.signing.choosing import (
 from refundwatch.api.signing.contract import Signer, checked
 from refundwatch.api.signing.keygen import KeygenSigner
 from refundwatch.api.signing.opening import open_signer
-from refundwatch.api.signing.paste import PasteSigner, paste_command
+from refundwatch.api.signing.paste import END, PasteSigner, paste_command
 
 __all__ = [
+    "END",
     "Agent",
     "AgentKey",
     "AgentSigner",

@@ -49,6 +49,7 @@ def run(
     monkeypatch.setenv("REFUNDWATCH_TOKEN", "rw1.token")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
 
     def command(*arguments: str, typed: str | None = None) -> Ran:
         capsys.readouterr()

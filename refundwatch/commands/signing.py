@@ -1,0 +1,52 @@
+"""Signing on the command line: who signs, with what, and exactly what.
+
+Invariant: every field of a statement is shown before it is signed.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from refundwatch.api.drafts import World, draft, signs
+from refundwatch.api.models import MeView
+from refundwatch.api.signing import END, open_signer
+from refundwatch.commands.confirm import read_through
+from refundwatch.commands.output import say
+from refundwatch.config.paths import state_folder
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from refundwatch.api.client import ApiClient
+    from refundwatch.api.drafts import Asked, Draft
+
+
+async def drafted(
+    client: ApiClient, arguments: Namespace, asked: Asked
+) -> Draft | None:
+    """Prepare and show what will be signed; None for a machine, which signs nothing."""
+    me = await client.call("me", MeView)
+    if not signs(me):
+        return None
+    way = arguments.sign or arguments.signing.way
+    key = arguments.key or arguments.signing.key
+    signer = await open_signer(way, key, os.environ, _ask)
+    made = await draft(client, me, asked, signer, _world())
+    say(f"  signed by {way} with {signer.fingerprint}:")
+    for name, text in made.fields():
+        say(f"    {name:<17} {text}")
+    return made
+
+
+def _world() -> World:
+    return World(lambda: datetime.now(UTC), secrets.token_bytes, state_folder())
+
+
+async def _ask(message: bytes, command: str) -> str:
+    """Show what is to be signed elsewhere; read what came back."""
+    say(f"Sign exactly this:\n\n{message.decode('utf-8')}\n\nby this command:\n")
+    say(f"{command}\n\nand paste what it prints:")
+    return read_through(END)
