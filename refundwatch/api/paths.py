@@ -554,7 +554,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         "GET",
         "/audit/proof/consistency",
         "Prove that the log of one size begins that of another",
-        P.AUDIT_READ,
+        P.EVENT_READ,
         mp.ConsistencyView,
         query=(
             Parameter("from", "integer", "The smaller.", 1, 2**53 - 1, required=True),

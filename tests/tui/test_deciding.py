@@ -49,6 +49,9 @@ async def test_yes_sends_exactly_what_was_shown(hub: Hub) -> None:
                 "approve",
                 it.id,
                 {
+                    "statement": None,
+                    "signature": None,
+                    "reason_salt": None,
                     "revision": it.revision,
                     "request_sha256": it.request_sha256,
                     "reason_code": "approved",

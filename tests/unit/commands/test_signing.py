@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from refundwatch.api.models_proof import ConsistencyView
 
 from refundwatch.api import models as m
 from refundwatch.api.models_operators import HeadView
+from refundwatch.api.models_proof import ConsistencyView
 from refundwatch.domain.audit import salted_commitment
 from refundwatch.domain.decision import parse_statement, request_sha256
 from refundwatch.domain.merkle import (
