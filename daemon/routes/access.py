@@ -27,6 +27,7 @@ def present_me(call: Call) -> m.MeView:
             "roles": sorted(role.value for role in call.principal.roles),
             "permissions": sorted(call.principal.permissions),
             "scopes": sorted(machine.scopes) if machine is not None else [],
+            "signs": call.principal.is_person and call.hub.people.roster is not None,
         }
     )
 

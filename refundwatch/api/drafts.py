@@ -150,8 +150,12 @@ class Draft:
 
 
 def signs(me: MeView) -> bool:
-    """Tell whether this caller signs what it decides: persons do."""
-    return me.principal.startswith("person:")
+    """Tell whether this caller signs what it decides.
+
+    Persons do, unless the daemon says that it asks for no signature: its word saves
+    signing alone, and never makes anybody sign.
+    """
+    return me.signs and me.principal.startswith("person:")
 
 
 async def draft(

@@ -770,6 +770,10 @@ class MeView(View):
     roles: list[RoleName]
     permissions: list[str]
     scopes: list[str] = Field(default_factory=list)
+    # Where a daemon says nothing of it, persons sign.
+    signs: bool = Field(
+        default=True, description="whether each decision of this caller is signed"
+    )
 
 
 class StatusView(View):

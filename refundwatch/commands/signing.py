@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 async def drafted(
     client: ApiClient, arguments: Namespace, asked: Asked
 ) -> Draft | None:
-    """Prepare and show what will be signed; None for a machine, which signs nothing."""
+    """Prepare and show what will be signed; None, and a word, where nothing is."""
     me = await client.call("me", MeView)
     if not signs(me):
+        say(f"  not signed: the daemon asks no signature of {me.principal}")
         return None
     way = arguments.sign or arguments.signing.way
     key = arguments.key or arguments.signing.key

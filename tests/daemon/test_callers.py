@@ -112,6 +112,13 @@ async def test_guessing_is_throttled_and_does_not_lock_others_out(
     assert answer.status == 200
 
 
+async def test_without_root_operators_nobody_is_told_to_sign(daemon: Living) -> None:
+    """No key is known there, so that a signature could only be refused."""
+    for role in ("approver", "viewer"):
+        me = await daemon.call("GET", "/v1/me", by=role)
+        assert (me.status, me.body["signs"]) == (200, False)
+
+
 async def test_wrong_role_is_refused_and_audited(daemon: Living, payment: str) -> None:
     before = daemon.state()
     answer = await daemon.call("POST", REFUNDS, refund_body(payment), by="viewer")

@@ -274,6 +274,16 @@ async def staffed(tmp_path: Path) -> AsyncIterator[Office]:
         yield found
 
 
+async def test_people_are_told_that_they_sign_and_machines_that_they_do_not(
+    staffed: Office,
+) -> None:
+    assert (await staffed.get("me", by="ann"))["signs"] is True
+    roles = frozenset({Role.VIEWER})
+    token = await give_token(staffed.daemon.hub, "machine:erp", roles)
+    me = await staffed.daemon.call("GET", "/v1/me", token=token)
+    assert (me.body["principal"], me.body["signs"]) == ("machine:erp", False)
+
+
 # --- enrolment --------------------------------------------------------------------
 
 

@@ -191,6 +191,7 @@ class Hub:
     permissions: list[str] = field(default_factory=lambda: list(PERMISSIONS))
     # Who decides: a machine signs nothing; how persons sign is in test_signing.
     decider: str = "machine:desk"
+    signs: bool = True
     head: HeadView = field(default_factory=lambda: HeadView(size=5, root="5a" * 32))
     actions: list[m.ActionView] | None = None
     refusal: m.Problem | None = None
@@ -362,7 +363,8 @@ class Hub:
         return answer(self.status().model_copy(update={"now": now}))
 
     async def _me(self, request: web.Request) -> web.Response:
-        return answer(self.me().model_copy(update={"principal": self.decider}))
+        changes = {"principal": self.decider, "signs": self.signs}
+        return answer(self.me().model_copy(update=changes))
 
     async def _head(self, request: web.Request) -> web.Response:
         return answer(self.head)

@@ -143,6 +143,19 @@ async def test_without_an_agent_there_is_no_yes_and_it_says_why(
         assert hub.bodies == []
 
 
+async def test_daemon_that_asks_no_signature_gets_none_and_that_is_shown(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    hub.signs = False
+    async with opened(hub, SMALL) as desk:
+        await asked(desk)
+        await desk.sees("signature  none: the daemon asks you for none")
+        await desk.press("tab", "enter")
+        await desk.until(lambda: hub.bodies, "sent")
+    assert hub.bodies[0][2]["statement"] is None
+
+
 async def test_content_that_is_not_that_of_its_digest_cannot_be_confirmed(
     hub: Hub, socket: str
 ) -> None:

@@ -169,13 +169,19 @@ class ConfirmScreen(Dialog[Confirmed | None]):
 
     def _facts(self) -> Text:
         text = Text()
-        signed = self._pen.lines(self._draft) if self._draft is not None else []
-        for label, words in [*self._proposal.lines(), *signed]:
+        for label, words in [*self._proposal.lines(), *self._signed_lines()]:
             text.append(f"{label:>{LABEL}}  ", "dim")
             loud = label in ("refund", "amount", "new amount", "became")
             text.append(words + "\n", "bold" if loud else "")
         text.rstrip()
         return text
+
+    def _signed_lines(self) -> list[tuple[str, str]]:
+        if self._draft is not None:
+            return self._pen.lines(self._draft)
+        if self._unready or self._proposal.body() is None:
+            return []
+        return [("signature", "none: the daemon asks you for none")]
 
     def on_input_changed(self) -> None:
         """Judge what was typed."""

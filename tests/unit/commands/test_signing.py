@@ -255,6 +255,28 @@ def test_machine_signs_nothing_and_needs_no_agent(
     assert desk.named("refunds.edit")[0].body["statement"] is None
 
 
+def test_daemon_that_asks_no_signature_gets_none_and_that_is_shown(
+    run: Callable[..., Ran], desk: FakeHub
+) -> None:
+    """A sandbox without root operators knows no key: nobody could sign there."""
+    me = m.MeView(principal="person:ann", roles=[], permissions=[], signs=False)
+    desk.answer("me", me)
+    ran = run("approvals", "approve", ID, "--yes")
+    assert ran.code == 0, ran.err
+    assert "not signed: the daemon asks no signature of person:ann" in ran.err
+    body = desk.named("refunds.approve")[0].body
+    assert (body["statement"], body["signature"]) == (None, None)
+
+
+def test_machine_signs_nothing_whatever_the_daemon_says(
+    run: Callable[..., Ran], desk: FakeHub, agent: str
+) -> None:
+    me = m.MeView(principal="machine:shop", roles=[], permissions=[], signs=True)
+    desk.answer("me", me)
+    assert run("refunds", "edit", ID, *REASON, "--amount", "10", "--yes").code == 0
+    assert desk.named("refunds.edit")[0].body["statement"] is None
+
+
 def test_no_agent_is_told_with_what_to_do(
     run: Callable[..., Ran], desk: FakeHub
 ) -> None:
