@@ -6,6 +6,7 @@ Invariant: as `daemon.routes` says; a proof leaves only for what was signed or s
 from __future__ import annotations
 
 import base64
+import re
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +14,7 @@ from daemon import present_proof as present
 from daemon.problems import InRecovery, InvalidField, NoRecovery
 from daemon.routes.call import Answer, Call, RouteHandler
 from refundwatch.api import models_proof as m
+from refundwatch.api.paths import CHECKPOINT_PLACE
 from refundwatch.domain.checkpoint import generation_of, origin_of
 from refundwatch.errors import LogUnsigned
 from refundwatch.flow.seal import contradiction
@@ -140,10 +142,12 @@ async def _following(call: Call, unmet: Unmet) -> tuple[int, str]:
 
 
 def _after(text: str | None) -> tuple[int, int]:
-    generation, slash, size = (text or "0/0").partition("/")
-    if not slash or not (generation + size).isdigit() or len(generation + size) > 18:  # noqa: PLR2004 - digits that fit 63 bits
+    if text is None:
+        return 0, 0
+    place = re.fullmatch(CHECKPOINT_PLACE, text, re.ASCII)
+    if place is None or text.endswith("\n"):
         raise InvalidField("A place is GENERATION/SIZE.", field="after")
-    return int(generation or 0), int(size or 0)
+    return int(place[1]), int(place[2])
 
 
 HANDLERS: Final[dict[str, RouteHandler]] = {

@@ -120,6 +120,8 @@ def _operation(route: Route) -> Schema:
         ],
         "responses": _responses(route),
     }
+    if route.public:
+        operation["security"] = []
     if route.permission is not None:
         operation["description"] = f"Needs the permission `{route.permission}`."
     if route.body is not None:
@@ -200,6 +202,8 @@ def _query_parameter(parameter: Parameter) -> Schema:
         schema["minimum"] = parameter.minimum
     if parameter.maximum is not None:
         schema["maximum"] = parameter.maximum
+    if parameter.pattern is not None:
+        schema["pattern"] = parameter.pattern
     return {
         "name": parameter.name,
         "in": "query",

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "/v1"
 
+CHECKPOINT_PLACE: Final = "^(0|[1-9][0-9]{0,8})/(0|[1-9][0-9]{0,14})$"
+"""Where a page of checkpoints ended: the log's generation and a tree's size."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
@@ -35,6 +38,7 @@ class Parameter:
     minimum: int | None = None
     maximum: int | None = None
     required: bool = False
+    pattern: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -533,7 +537,12 @@ ROUTES: Final[tuple[Route, ...]] = (
         P.AUDIT_READ,
         mp.CheckpointPage,
         query=(
-            Parameter("after", "string", "Where the last page ended."),
+            Parameter(
+                "after",
+                "string",
+                "Where the last page ended.",
+                pattern=CHECKPOINT_PLACE,
+            ),
             _LIMIT,
         ),
     ),

@@ -215,7 +215,7 @@ async def _paid_once(
 ) -> None:
     await system.until(
         lambda: set(system.states(refunds.values()).values()) == {"succeeded"},
-        30,
+        90,  # a circuit that opened again and again looks rarer
         "paid",
     )
     tries = dict(

@@ -159,3 +159,9 @@ def test_bodies_are_closed() -> None:
             for name, value in schema["properties"].items():
                 if value.get("type") == "object":
                     assert value["additionalProperties"] is False, name
+
+
+def test_who_is_not_logged_in_yet_needs_no_token() -> None:
+    for route in ROUTES:
+        operation = DOCUMENT["paths"][PREFIX + route.path][route.method.lower()]
+        assert (operation.get("security") == []) is route.public, route.name
