@@ -17,6 +17,7 @@ from refundwatch.domain.enrolment import Act, Enrolment
 from refundwatch.domain.login import Login
 from refundwatch.domain.merkle import EMPTY_ROOT
 from refundwatch.domain.policy import Role
+from refundwatch.domain.proofs import verify_consistency
 from refundwatch.errors import ConfigError
 from refundwatch.security.sshsig import namespace, public_key_of, sign
 from tests.daemon.furnishing import config_text
@@ -657,6 +658,25 @@ async def test_head_of_the_log_can_be_signed(staffed: Office) -> None:
     proof = replace(said.proof, log_size=head["size"], log_root=head["root"])
     said = replace(said, proof=proof)
     assert (await it.decide(refund, "approve", "ann", said=said)).status == 200
+
+
+async def test_who_signs_again_is_shown_that_the_log_only_grew(
+    staffed: Office,
+) -> None:
+    """Also where the hub has no key to seal its log with."""
+    it = staffed
+    first = await it.get("audit/head", by="ann")
+    await it.refund()
+    second = await it.get("audit/head", by="ann")
+    sizes = f"from={first['size']}&to={second['size']}"
+    shown = await it.get(f"audit/proof/consistency?{sizes}", by="ann")
+    assert verify_consistency(
+        first["size"],
+        second["size"],
+        bytes.fromhex(first["root"]),
+        bytes.fromhex(second["root"]),
+        [bytes.fromhex(one) for one in shown["proof"]],
+    )
 
 
 async def test_lowered_amount_split_into_parts(staffed: Office) -> None:
