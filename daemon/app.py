@@ -103,6 +103,8 @@ def _serving(
         principal = await door.admit(request, route)
         refuse_cards_of(request.match_info)
         _must_be_open(hub, route)
+        if route.name == "audit.read":
+            await door.note_reading(principal)
         query = parse_query(route, request.query)
         content = await read_body(request, gate, limit)
         body = parse_body(route, content, request.content_type)

@@ -19,6 +19,7 @@ from refundwatch.errors import (
     CeilingReached,
     InvariantBroken,
     RefundwatchError,
+    StoreFull,
     TokenOutOfReach,
 )
 from refundwatch.security import tokens
@@ -43,6 +44,9 @@ LIMITS: Final = frozenset({TokenOutOfReach.code, CeilingReached.code})
 LOGIN_NEEDED: Final = Denial(
     "login_needed", "A person's token only reads: log in with your key."
 )
+READING_SECONDS: Final = 60
+"""Reading the log is noted once in so many seconds for each who reads it."""
+
 _UCRED: Final = struct.Struct("3i")
 
 
@@ -57,6 +61,7 @@ class Doorkeeper:
         self._by_principal = Throttle(hub.clock, rate.per_second, rate.burst)
         self._failures = Throttle(hub.clock, _FAILURES_PER_SECOND, _FAILURES_AT_ONCE)
         self._denials = Throttle(hub.clock, 1.0, 20)
+        self._readings = Throttle(hub.clock, 1 / READING_SECONDS, 1)
         self._uses = machines.UseNotes(hub)
         self._strangers: set[str] = set()
 
@@ -201,6 +206,21 @@ class Doorkeeper:
                     data={"operation": what, "code": code},
                 )
             )
+
+
+    async def note_reading(self, principal: Principal) -> None:
+        """Write down who reads the log, once in a while.
+
+        Coarsely, for an entry about each page would be read as the next page. Whoever
+        must find out what fills a disk may read although that cannot be written down.
+        """
+        if not self._readings.allow(principal.id):
+            return
+        note = AuditNote(self._hub.clock.now(), "audit:read", principal.id, {})
+        try:
+            await self._hub.store.execute(note)
+        except StoreFull:
+            self._hub.log.problem("audit:reading_unwritten", actor=principal.id)
 
 
 def _may_without_login(request: web.Request, route: Route) -> bool:

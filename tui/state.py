@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 STALE_SECONDS: Final = 5
 RECENT: Final = 200
 TOUCHED: Final = 500
+REOPENED: Final = "log:reopened"
+"""The change by which a recovery ends."""
 
 
 class Line(StrEnum):
@@ -126,6 +128,11 @@ class HubState:
         """Tell whether what is shown is what is."""
         return self.line is Line.LIVE
 
+    @property
+    def recovery(self) -> str | None:
+        """Say what the hub's log lost, while nothing is sent for it."""
+        return None if self.status is None else self.status.recovery
+
     def may(self, permission: str) -> bool:
         """Tell whether our roles grant this permission, as the daemon said."""
         return self.me is not None and permission in self.me.permissions
@@ -134,6 +141,8 @@ class HubState:
         """Say why nothing can be decided now; None when it can."""
         if not self.live:
             return "What is shown may be out of date: wait until the line is live."
+        if self.recovery is not None:
+            return "The log is in recovery: nothing is changed until two admins end it."
         if permission is not None and not self.may(permission):
             return f"None of your roles allows {permission}."
         return None
@@ -213,6 +222,9 @@ def _changed(state: HubState, frame: ChangeFrame) -> HubState:
     if state.seq is not None and frame.seq <= state.seq:
         return state
     moved = replace(state, seq=frame.seq, recent=(*state.recent, frame)[-RECENT:])
+    if frame.kind == REOPENED and moved.status is not None:
+        over = moved.status.model_copy(update={"recovery": None})
+        moved = replace(moved, status=over)
     if frame.counts is not None:
         moved = replace(moved, counts=MappingProxyType(dict(frame.counts)))
     if frame.refund is None:

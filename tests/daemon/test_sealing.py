@@ -15,7 +15,7 @@ from refundwatch.domain.policy import Role
 from refundwatch.security.notekey import check_signature, mint, openssh_public
 from refundwatch.store import contract as c
 from tests.daemon.furnishing import config_text
-from tests.daemon.living import give_token, living, until
+from tests.daemon.living import ShiftedClock, give_token, living, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -311,3 +311,31 @@ async def test_checkpoint_file_that_nobody_signed_alarms(tmp_path: Path) -> None
         alarms = await daemon.call("GET", "/v1/alarms", by="viewer")
         kinds = {it["kind"] for it in alarms.body["items"]}
         assert "audit_checkpoint_unreadable" in kinds
+
+
+# --- who reads ----------------------------------------------------------------------
+
+
+async def test_reading_the_log_is_noted_once_a_minute_for_each_reader(
+    tmp_path: Path,
+) -> None:
+    clock = ShiftedClock()
+    async with living(tmp_path, clock=clock) as daemon:
+
+        async def noted() -> list[str]:
+            found = await daemon.audit()
+            return [it["actor"] for it in found if it["kind"] == "audit:read"]
+
+        for _ in range(3):
+            for by in ("viewer", "admin"):
+                page = await daemon.call("GET", "/v1/audit", by=by)
+                assert page.status == 200
+        assert sorted(await noted()) == ["person:root", "person:vic"]
+        denied = await daemon.call("GET", "/v1/audit", by="requester")
+        assert denied.status == 403
+        clock.ahead += 61
+        # The entry is there before the page is read: its size counts it.
+        [(entries,)] = daemon.query("SELECT count(*) FROM audit_entry")
+        page = await daemon.call("GET", "/v1/audit", by="viewer")
+        assert page.body["size"] > entries
+        assert (await noted()).count("person:vic") == 2

@@ -173,6 +173,7 @@ class Hub:
 
     refunds: list[m.RefundView] = field(default_factory=list)
     mode: str = "sandbox"
+    recovery: str | None = None
     connections: list[m.ConnectionView] = field(
         default_factory=lambda: [
             connection(),
@@ -293,6 +294,7 @@ class Hub:
                 "now": START,
                 "draining": False,
                 "last_seq": self.seq,
+                "recovery": self.recovery,
             }
         )
 

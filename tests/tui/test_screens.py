@@ -52,6 +52,17 @@ async def test_overview(
 
 
 @SIZES
+async def test_overview_in_recovery(
+    fixed: Hub, size: tuple[int, int], snapshot: SnapshotAssertion
+) -> None:
+    fixed.recovery = "The log has 12 entries; 40 were published as demo-hub/audit."
+    fixed.alarms.append(alarm(2, severity="critical", kind="audit_recovery"))
+    async with fixed, opened(fixed, size) as desk:
+        await desk.sees("RECOVERY, nothing is sent", "99.98")
+        assert steady(desk.grid(), fixed) == snapshot
+
+
+@SIZES
 async def test_refunds(
     fixed: Hub, size: tuple[int, int], snapshot: SnapshotAssertion
 ) -> None:

@@ -148,3 +148,19 @@ def test_what_is_remembered_of_refunds_is_bounded() -> None:
     assert len(state.touched) == 500
     assert len(state.recent) == 200
     assert refund(619).id in state.touched
+
+
+def test_recovery_bars_decisions_until_the_log_is_reopened() -> None:
+    taken = snapshot()
+    assert isinstance(taken.frame, m.SnapshotFrame)
+    lost = taken.frame.status.model_copy(update={"recovery": "It lost its end."})
+    frame = taken.frame.model_copy(update={"status": lost})
+    state = after(FrameArrived(frame, START))
+    assert state.recovery == "It lost its end."
+    assert "recovery" in (state.why_not() or "")
+    reopened = m.ChangeFrame(
+        seq=11, at=START, kind="log:reopened", actor="person:sue", refund=None
+    )
+    state = after(FrameArrived(reopened, START), start=state)
+    assert state.recovery is None
+    assert state.why_not() is None

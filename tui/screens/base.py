@@ -66,5 +66,6 @@ class HubScreen(Screen[None]):
     def watch_hub(self, before: HubState, after: HubState) -> None:
         """Show by a class that what is on screen may be old."""
         self.set_class(after.heard_at is not None and not after.live, "-stale")
+        self.set_class(after.recovery is not None, "-recovery")
         if before.live != after.live or before.me != after.me:
             self.refresh_bindings()

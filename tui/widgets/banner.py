@@ -1,6 +1,7 @@
-"""The two lines on top: LIVE or SANDBOX, who, where, and how the line stands.
+"""The lines on top: LIVE or SANDBOX, who, where, and how the line stands.
 
-Invariant: the mode and the state of the line are words, always on screen.
+Invariant: the mode and the state of the line are words, always on screen, and so is
+that nothing is sent while the hub's log is in recovery.
 """
 
 from __future__ import annotations
@@ -36,9 +37,19 @@ class Banner(HubPanel):
         self._tab = tab
 
     def text(self, hub: HubState, now: datetime) -> Text:
-        """Draw both lines, each as wide as the screen."""
+        """Draw the lines, each as wide as the screen."""
         width = self.size.width
-        return Text("\n").join([self._first(hub, width), self._second(hub, now, width)])
+        lines = [self._first(hub, width), self._second(hub, now, width)]
+        if hub.recovery is not None:
+            lines.append(self._third(hub.recovery, width))
+        return Text("\n").join(lines)
+
+    def _third(self, sentence: str, width: int) -> Text:
+        """Say that nothing is sent, and what ends it before why it is so."""
+        words = f" ! RECOVERY, nothing is sent. refundwatch audit recover: {sentence}"
+        line = Text(f.plain(words), self.tone("bad"), no_wrap=True, end="")
+        line.truncate(width, overflow="ellipsis")
+        return line
 
     def _first(self, hub: HubState, width: int) -> Text:
         left = Text.assemble((" refundwatch ", self.tone("head")))
