@@ -207,7 +207,6 @@ class Doorkeeper:
                 )
             )
 
-
     async def note_reading(self, principal: Principal) -> None:
         """Write down who reads the log, once in a while.
 

@@ -166,6 +166,7 @@ def detail(
                 reason_text=it.reason_text,
                 valid=it.valid,
                 statement=it.statement.decode("utf-8"),
+                signature=it.signature,
             )
             for it in row.decisions
         ],

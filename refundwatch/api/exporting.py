@@ -11,6 +11,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 from refundwatch.api.models import AuditPage, RefundDetailView, StatusView
+from refundwatch.api.models_operators import OperatorsView
 from refundwatch.api.models_proof import InclusionView, LatestView
 from refundwatch.domain.tiles import (
     TILE,
@@ -20,12 +21,20 @@ from refundwatch.domain.tiles import (
     tlog_proof,
 )
 from refundwatch.errors import LogRange
+from refundwatch.security.allowed_signers import (
+    SignerLine,
+    allowed_signers,
+    revoked_keys,
+)
+from refundwatch.security.sshsig import Purpose, namespace, parse_public_key
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from refundwatch.api.client import ApiClient
+    from refundwatch.api.models_operators import OperatorKeyView
 
 PAGE: Final = 1000
 
@@ -50,8 +59,31 @@ class Export:
             "refunds.show", RefundDetailView, parts={"refund": refund_id}
         )
         for number, decision in enumerate(detail.decisions, 1):
-            self._write(f"decisions/{number}.json", decision.statement.encode())
+            name = f"decisions/{number}.json"
+            self._write(name, decision.statement.encode())
+            if decision.signature is not None:
+                self._write(f"{name}.sig", decision.signature.encode())
+        await self._signers()
         return await self._receipts([it.seq for it in detail.timeline])
+
+    async def _signers(self) -> None:
+        """Write whose keys may sign decisions, and those that were revoked."""
+        listed = await self._client.call("operators.list", OperatorsView)
+        instance = (await self._client.call("status", StatusView)).instance
+        keys = [(it.person, key) for it in listed.items for key in it.keys]
+        lines = [
+            SignerLine(
+                person,
+                parse_public_key(key.public_key),
+                (namespace(Purpose.DECISION, instance),),
+                key.valid_from,
+                _end(key),
+            )
+            for person, key in keys
+        ]
+        self._write("allowed_signers", allowed_signers(lines).encode())
+        gone = [parse_public_key(key.public_key) for _, key in keys if key.revoked_at]
+        self._write("revoked", revoked_keys(gone).encode())
 
     async def range(self, start: int, end: int) -> int:
         """Write the entries from `start` to `end`, both included."""
@@ -130,6 +162,12 @@ class Export:
         path = self._folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+
+
+def _end(key: OperatorKeyView) -> datetime | None:
+    """Give the moment from which a key no longer counts."""
+    ends = [it for it in (key.valid_until, key.revoked_at) if it is not None]
+    return min(ends, default=None)
 
 
 async def begin_export(client: ApiClient, folder: Path) -> Export:

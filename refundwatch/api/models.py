@@ -326,7 +326,10 @@ class RefundPage(View):
 
 
 class DecisionView(View):
-    """A decision; `statement` is the canonical JSON text as stored."""
+    """A decision; `statement` is the canonical JSON text as stored.
+
+    `signature` is the armored one of its person; null where nobody signed.
+    """
 
     decision: str
     actor: str
@@ -336,6 +339,7 @@ class DecisionView(View):
     reason_text: str | None
     valid: bool
     statement: str
+    signature: str | None = None
 
 
 class RouteNoteView(View):

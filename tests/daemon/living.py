@@ -275,7 +275,9 @@ class Living:
             name: self.rows(name) for name in sorted(names - RESTLESS)
         }
         found["audit_entry"] = [
-            kind for kind in self.kinds() if not kind.endswith(":denied")
+            kind
+            for kind in self.kinds()
+            if not kind.endswith(":denied") and kind != "audit:read"
         ]
         return found
 

@@ -240,6 +240,30 @@ def check_receipts(folder: Path, size: int, root: bytes, checkpoint: bytes) -> i
     return count
 
 
+def check_decisions(folder: Path) -> int:
+    """Check that the log names each statement and signature, and that none is gone."""
+    named: dict[str, set[str]] = {"statement_sha256": set(), "signature_sha256": set()}
+    for one in (folder / "entries").glob("*.json"):
+        data = json.loads(one.read_bytes()).get("data") or {}
+        for field, digests in named.items():
+            if data.get(field):
+                digests.add(data[field])
+    count = 0
+    for field, ending in (
+        ("statement_sha256", "*.json"),
+        ("signature_sha256", "*.sig"),
+    ):
+        found = sorted((folder / "decisions").glob(ending))
+        digests = {one: hashlib.sha256(one.read_bytes()).hexdigest() for one in found}
+        for one, digest in digests.items():
+            if digest not in named[field]:
+                fail("%s is not what the log names" % one.relative_to(folder))
+        if named[field] - set(digests.values()):
+            fail("a decision that the log names is missing")
+        count += len(found)
+    return count
+
+
 def tile_name(number: int) -> str:
     text = "%03d" % (number % 1000)
     while number >= 1000:
@@ -307,6 +331,8 @@ def main() -> int:
             count = check_tiles(folder, size, root)
         else:
             count = check_receipts(folder, size, root, note)
+            if (folder / "decisions").is_dir() or (folder / "allowed_signers").exists():
+                check_decisions(folder)
     except Bad as bad:
         sys.stdout.write("BAD: %s\n" % bad)
         return 1

@@ -70,7 +70,10 @@ class InvoiceRow:
 
 @dataclass(frozen=True, slots=True)
 class DecisionRow:
-    """One stored decision; `statement` is the canonical bytes."""
+    """One stored decision; `statement` is the canonical bytes.
+
+    `signature` is the armored one of its person; None where nobody signed.
+    """
 
     kind: Verdict
     actor: str
@@ -80,6 +83,7 @@ class DecisionRow:
     reason_text: str | None
     statement: bytes
     valid: bool
+    signature: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from refundwatch.store.sqlite.sealing import open_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from refundwatch.store.contract import Sealer
     from refundwatch.store.rows import Row
 
 _SQL = named_queries("sqlite", "refunds")
@@ -114,7 +115,15 @@ def _decision(
         ),
         statement=sealer.open("decision", place, "statement", row["statement"]),
         valid=_still_counts(row, summary, editors, reviews),
+        signature=_signature(sealer, place, row["signature"]),
     )
+
+
+def _signature(sealer: Sealer, place: str, sealed: bytes | None) -> str | None:
+    """Open a signature, which is sealed without a salt: it is no secret to guess."""
+    if sealed is None:
+        return None
+    return sealer.open("decision", place, "signature", sealed).decode("utf-8")
 
 
 def _still_counts(
