@@ -64,6 +64,7 @@ RESTLESS = frozenset(
     {
         "gateway_call",
         "connection",
+        "circuit",
         "outage",
         "alarm",
         "calendar_job",

@@ -254,11 +254,11 @@ def check_decisions(folder: Path) -> int:
         ("signature_sha256", "*.sig"),
     ):
         found = sorted((folder / "decisions").glob(ending))
-        digests = {one: hashlib.sha256(one.read_bytes()).hexdigest() for one in found}
-        for one, digest in digests.items():
+        hashes = {one: hashlib.sha256(one.read_bytes()).hexdigest() for one in found}
+        for one, digest in hashes.items():
             if digest not in named[field]:
                 fail("%s is not what the log names" % one.relative_to(folder))
-        if named[field] - set(digests.values()):
+        if named[field] - set(hashes.values()):
             fail("a decision that the log names is missing")
         count += len(found)
     return count
