@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ import aiohttp
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from refundwatch.api.paths import PREFIX, ROUTES
 from refundwatch.domain.decision import Decision, Proof, Verdict
 from refundwatch.domain.enrolment import Act, Enrolment
 from refundwatch.domain.login import Login
@@ -523,6 +525,29 @@ async def test_token_of_a_person_only_reads(staffed: Office) -> None:
         token=token,
     )
     await it.refused(decided, "signature_missing")
+
+
+@pytest.mark.parametrize("person", ["person:root", "person:max", "person:stranger"])
+async def test_stolen_token_of_a_person_looks_and_changes_nothing(
+    staffed: Office, person: str
+) -> None:
+    it = staffed
+    await it.refund()
+    token = await give_token(it.daemon.hub, person, frozenset(Role))
+    before = it.daemon.state()
+    for route in ROUTES:
+        if route.public or route.method == "GET":
+            continue
+        path = PREFIX + re.sub(r"{\w+}", "nothing", route.path)
+        body: Any = None if route.body is None else {}
+        answer = await it.daemon.call(route.method, path, body, token=token)
+        if route.signed:
+            # Past the door, but no further without a signature of its own.
+            assert 400 <= answer.status < 500, (route.name, answer)
+        else:
+            found = (answer.status, answer.code)
+            assert found == (403, "policy.login_needed"), (route.name, answer)
+    assert it.daemon.state() == before
 
 
 # --- decisions, and every way around them -----------------------------------------
