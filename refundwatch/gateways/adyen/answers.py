@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 OK: Final = 200
 CREATED: Final = 201
+BAD_REQUEST: Final = 400
 NOT_FOUND: Final = 404
 LIMIT_REACHED: Final = 429
 RECEIVED: Final = "received"
@@ -92,7 +93,8 @@ def _error_outcome(
     reason = f"http_{response.status}:{code}" if code else f"http_{response.status}"
     wait = reading.retry_after_seconds(response.headers)
     transient = response.headers.get("transient-error", "").strip().lower()
-    if transient == "true":
+    # It stands beside an error; under another status it proves nothing.
+    if transient == "true" and response.status >= BAD_REQUEST:
         return NotProcessed(f"transient:{reason}", wait)
     if response.status in {401, 403}:
         return reading.common_outcome(response, reason)

@@ -206,6 +206,12 @@ def test_a_key_in_progress_without_the_transient_mark_will_only_repeat(
     assert refused(status, "704") == Unsure(f"http_{status}:704", replayed=True)
 
 
+@pytest.mark.parametrize("status", [200, 202, 302])
+def test_a_transient_mark_beside_no_error_proves_nothing(status: int) -> None:
+    headers = {"transient-error": "true"}
+    assert isinstance(outcome(HttpResponse(status, headers)), Unsure)
+
+
 @pytest.mark.parametrize("status", [409, 422, 429, 500, 503])
 def test_a_transient_error_was_not_processed_whatever_the_status(status: int) -> None:
     headers = {"transient-error": "true", "retry-after": "9"}

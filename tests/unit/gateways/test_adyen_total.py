@@ -47,6 +47,7 @@ def test_any_answer_to_an_order_gives_an_outcome_its_status_allows(
             assert len(code) <= 16
         case NotProcessed():
             transient = response.headers.get("transient-error", "").lower() == "true"
+            assert response.status >= 400
             assert transient or response.status in {404, 429}
         case Unauthorized():
             assert response.status in {401, 403}
