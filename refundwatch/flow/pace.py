@@ -134,7 +134,8 @@ class Ages:
     """How long ago refunds were sent, whatever the wall clock does.
 
     The age is the larger of the wall's difference and of what the monotonic clock
-    saw in this process.
+    saw in this process. That one stands still while the machine sleeps, so it is no
+    measure any more once the wall was seen before the moment of sending.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -165,8 +166,10 @@ class Ages:
         if mark is None:
             return 0
         now = self._clock.monotonic()
-        age_then = mark.age_then if mark.age_then >= 0 else unsure_seconds
         wall = (self._clock.now() - mark.first_sent_at).total_seconds()
+        if wall < 0:
+            mark.age_then = wall
+        age_then = mark.age_then if mark.age_then >= 0 else unsure_seconds
         return int(max(wall, age_then + now - mark.seen, 0))
 
     def missing_seconds(

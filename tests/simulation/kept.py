@@ -38,6 +38,7 @@ KEPT_AT_ALL: Final[dict[int, str]] = {
     1482: "what Mollie's guard refused was taken for sent under an old key",
     1499: "as 1482, with Mollie's word that nothing was performed",
     7485: "a doubt was sent again while a delivery that spoke of it waited",
+    7681: "a clock was set back after a send, and the machine slept for a day",
 }
 """Those that once broke one among all twelve gateways."""
 

@@ -88,10 +88,26 @@ def test_age_is_the_larger_of_wall_and_monotonic() -> None:
         ages.sent(a_refund())
         await asyncio.sleep(100)
         assert ages.of(a_refund(), 9999) == 100
-        clock.jump = timedelta(hours=-5)
+        clock.jump = timedelta(seconds=-60)
         assert ages.of(a_refund(), 9999) == 100
         clock.jump = timedelta(hours=5)
         assert ages.of(a_refund(), 9999) == 5 * 3600 + 100
+
+    simulate(main)
+
+
+def test_age_stays_unsure_once_the_wall_was_set_back_before_the_send() -> None:
+    """The machine may have slept since, and the monotonic clock with it."""
+
+    async def main(loop: SimLoop) -> None:
+        clock = SimClock(loop)
+        ages = Ages(clock)
+        ages.sent(a_refund())
+        clock.jump = timedelta(days=-1)
+        assert ages.of(a_refund(), 82_800) == 82_800
+        await asyncio.sleep(100)
+        clock.jump = timedelta(0)
+        assert ages.of(a_refund(), 82_800) == 82_900
 
     simulate(main)
 
