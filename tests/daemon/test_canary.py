@@ -6,12 +6,14 @@ import asyncio
 import base64
 import json
 import logging
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
 
 from daemon.logs import open_log
+from refundwatch.api.paths import PREFIX, ROUTES
 from refundwatch.sandbox.stripe.signing import signature_header
 from tests.daemon.furnishing import SECRETS
 from tests.daemon.living import Living, living_with_gateways
@@ -125,6 +127,39 @@ async def deliver_marked(daemon: Living) -> None:
             assert response.status == status
 
 
+async def everywhere(daemon: Living) -> bytes:
+    """Put the mark into every parameter and field of every route; what is answered."""
+    contents = []
+    for route in ROUTES:
+        if route.name == "events":
+            continue
+        path = PREFIX + re.sub(r"{\w+}", "nothing", route.path)
+        query = "&".join(f"{it.name}={MARK}" for it in route.query)
+        schema = route.body.model_json_schema() if route.body is not None else None
+        names = schema["properties"] if schema is not None else ()
+        for by in ("operator", "admin", "approver"):
+            for body in (dict.fromkeys(names, MARK), {MARK: MARK}):
+                answer = await daemon.call(
+                    route.method,
+                    f"{path}?{query}" if query else path,
+                    body if schema is not None else None,
+                    by=by,
+                )
+                assert answer.status >= 400 or not (query or names), route.name
+                if not names or body.keys() == set(names):
+                    contents.append(answer.content)
+    return b"\n".join(contents)
+
+
+def left_in(folder: Path) -> dict[str, bytes]:
+    """Every file that the daemon wrote into its folder."""
+    return {
+        f"file {file.name}": file.read_bytes()
+        for file in folder.rglob("*")
+        if file.is_file() and file.name not in {*PRIVATE, "config.toml"}
+    }
+
+
 def needles(daemon: Living) -> list[bytes]:
     """The marks in every form in which they could be found."""
     marks = [MARK, KEY, MARK.encode().hex(), MARK.encode().hex().upper()]
@@ -174,6 +209,12 @@ async def test_no_secret_and_no_customer_is_found_anywhere(
         for ending in ("", "-wal"):
             found["hub.db" + ending] = (tmp_path / f"hub.db{ending}").read_bytes()
         found["repr"] = repr(daemon.parts).encode()
+        found["routes"] = await everywhere(daemon)
+        audit = await daemon.call("GET", "/v1/audit?limit=1000", by="viewer")
+        rows = [base64.b64decode(row["entry"]) for row in audit.body["items"]]
+        found["audit after"] = b"\n".join(rows)
+        # The database, its log and index, and whatever else was left in the folder.
+        found |= left_in(tmp_path)
         marks = needles(daemon)
     errors = capsys.readouterr().err
     found["log"] = errors.encode()
