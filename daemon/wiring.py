@@ -35,7 +35,7 @@ from refundwatch.errors import CardNumberRefused, ConfigError
 from refundwatch.flow.calendar import Job
 from refundwatch.flow.house import build_house
 from refundwatch.flow.ports import FlowSettings
-from refundwatch.flow.retention import dropping_calls
+from refundwatch.flow.retention import BodiesKept, dropping_calls, emptying_bodies
 from refundwatch.flow.silence import listening
 from refundwatch.security.authority import SshAuthority
 from refundwatch.security.datakey import KeyCheck, KeyState, WrappedKey
@@ -219,6 +219,7 @@ async def wired(config: Config, clock: Clock, log: Log) -> AsyncIterator[Wired]:
                 "calls:drop": dropping_calls(
                     store, lambda: live.config.retention.gateway_calls_days
                 ),
+                "bodies:empty": emptying_bodies(store, lambda: _bodies_kept(live)),
             },
         )
         stack.callback(store.subscribe(house.wake))
@@ -304,6 +305,20 @@ def policy_of(config: Config) -> c.Policy:
 def probe_seconds(config: Config) -> int:
     """Say how often the calendar probes every connection."""
     return max(round(config.probe.interval_seconds), 1)
+
+
+def _bodies_kept(live: Live) -> BodiesKept:
+    """Say how long bodies are kept, never less than a gateway knows a key."""
+    kept = live.config.retention
+    return BodiesKept(
+        deliveries_days=kept.delivery_bodies_days,
+        requests_days=kept.request_bodies_days,
+        notes_days=kept.notes_days,
+        longest_key_seconds=max(
+            (path.gateway.capabilities.key_window_seconds for path in live.all()),
+            default=0,
+        ),
+    )
 
 
 def flow_settings(config: Config) -> FlowSettings:

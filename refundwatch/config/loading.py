@@ -265,9 +265,14 @@ class _Loader:
         return probe
 
     def _retention(self, table: Table) -> RetentionConfig:
-        days = table.integer("gateway_calls_days", 90, 1, 36_500)
+        retention = RetentionConfig(
+            gateway_calls_days=table.integer("gateway_calls_days", 90, 1, 36_500),
+            delivery_bodies_days=table.integer("delivery_bodies_days", 90, 7, 36_500),
+            request_bodies_days=table.integer("request_bodies_days", 180, 35, 36_500),
+            notes_days=table.integer("notes_days", 730, 1, 36_500),
+        )
         table.finish()
-        return RetentionConfig(days)
+        return retention
 
     def _alarms(self, table: Table) -> AlarmsConfig:
         alarms = AlarmsConfig(table.texts("command"), table.optional_text("url"))

@@ -168,9 +168,12 @@ class ProbeConfig:
 
 @dataclass(frozen=True, slots=True)
 class RetentionConfig:
-    """`[retention]`: how long rows are kept that nothing depends on."""
+    """`[retention]`: how long rows and sealed bodies are kept."""
 
     gateway_calls_days: int = 90
+    delivery_bodies_days: int = 90
+    request_bodies_days: int = 180
+    notes_days: int = 730
 
 
 @dataclass(frozen=True, slots=True)
