@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test lint format types contracts replay simulate simulate-all mutants tamper soak rekeying fuzz bench lock clean
+.PHONY: help demo test lint format types contracts replay simulate simulate-all mutants tamper soak rekeying sbom audit fuzz bench lock clean
 
 help:
 	@echo "make demo       watch it work: sandbox, daemon and dashboard with throwaway data"
@@ -20,6 +20,8 @@ help:
 	@echo "make fuzz       hours of odd requests and odd bytes (SECONDS=20 a parser)"
 	@echo "make soak       half an hour of steady load: memory flat, queues bounded (MINUTES=30)"
 	@echo "make rekeying   100,000 sealed rows under a new key while refunds go on, killed half-way"
+	@echo "make sbom       what it is made of, as CycloneDX JSON on standard output"
+	@echo "make audit      known weaknesses of what is locked (needs an advisory service)"
 	@echo "make format     let ruff write the sources as the gate wants them"
 	@echo "make lock       renew both lock files (needs uv; nothing else does)"
 	@echo "make clean      remove the environment"
@@ -47,6 +49,7 @@ test: $(READY)
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python -m tests.secret_scan
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
@@ -87,6 +90,15 @@ ROWS ?= 100000
 
 rekeying: $(READY)
 	$(BIN)/python -m tests.rekeying --rows $(ROWS)
+
+sbom: $(READY)
+	@$(BIN)/python -m tests.sbom
+
+# Not in the gate: pip-audit asks a service that not every machine reaches.
+audit: $(READY)
+	$(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	$(VENV)/audit/bin/pip-audit --require-hashes --disable-pip -r requirements.lock
 
 SECONDS ?= 20
 EXAMPLES ?= 200

@@ -71,6 +71,9 @@ OPEN = {
         payment.customer_name_index payment.customer_email_index
         payment.customer_account_index
     """,
+    "a keyed hash that only the daemon can make": """
+        payment.proof refund.proof refund.origin_proof
+    """,
     "the log: salted commitments stand for free text": """
         audit_entry.entry audit_entry.leaf_hash
     """,
