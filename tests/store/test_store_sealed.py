@@ -47,11 +47,19 @@ OPEN = {
         version_notice.operation version_notice.effect version_run.connection
         version_run.operation version_run.asked webhook_rhythm.account
         webhook_rhythm.silent webhook_rhythm.learned
+        audit_origin.origin audit_key.verifier audit_recovery.accepts
+        audit_recovery.reason decision.nonce decision.signature_sha256
+        enrolment.nonce enrolment.sha256 enrolment_head.sha256
+        enrolment_signature.sha256 session.session_id signed_order.act
+        signed_order.nonce signed_order.signature_sha256
+        signed_order.statement_sha256 signed_order.subject
     """,
     "a person's or machine's principal: who acted has to stay readable": """
         alarm.acknowledged_by audit_entry.actor circuit.actor decision.actor
         key_rotation.started_by machine_day.principal note.actor payment.created_by
         refund.created_by token.principal token.created_by
+        audit_recovery.principal enrolment_signature.person session.person
+        signed_order.actor
     """,
     "references of callers and gateways: looked for, and no card number": """
         delivery.dedupe_id delivery.merchant_reference delivery.gateway_reference
@@ -71,15 +79,24 @@ OPEN = {
         payment.customer_name_index payment.customer_email_index
         payment.customer_account_index
     """,
+    "a public key, a signature, or what was signed about access: proof": """
+        decision.key enrolment.statement enrolment_signature.key
+        enrolment_signature.signature session.key signed_order.key
+        signed_order.statement signed_order.signature
+    """,
     "a keyed hash that only the daemon can make": """
         payment.proof refund.proof refund.origin_proof
+        enrolment_head.proof session.proof token.proof
     """,
     "the log: salted commitments stand for free text": """
         audit_entry.entry audit_entry.leaf_hash
+        audit_node.digest audit_checkpoint.root audit_checkpoint.note
+        audit_checkpoint.sshsig
     """,
     "wrapped or sealed under a key that the database does not hold, or a hash of 256"
     " random bits": """
         data_key.wrapped key_check.sealed token.secret_sha256
+        session.secret_sha256
     """,
 }
 
