@@ -93,6 +93,8 @@ def running_hub(environment: dict[str, str]) -> Iterator[Hub]:
         folder = prepare(Path(name), wanted)
         with (
             _child(folder, "sandbox", "--faults", "none", config="sandbox.toml"),
+            # The daemon reads every file that its configuration names as it starts.
+            _written(folder.path / "paypal-ca.pem"),
             _child(folder, "daemon", config="config.toml", env=environment) as daemon,
         ):
             if not asyncio.run(wait_until_ready(folder.server, None, _START_SECONDS)):
@@ -102,6 +104,17 @@ def running_hub(environment: dict[str, str]) -> Iterator[Hub]:
             hub = Hub(folder, daemon.pid, subjects)
             hub.come_to_rest()
             yield hub
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
+    """Wait until the sandbox has written a file."""
+    begun = time.monotonic()
+    while not path.exists():
+        if time.monotonic() - begun > _START_SECONDS:
+            raise TimeoutError(f"The sandbox did not write {path.name}.")
+        time.sleep(0.05)
+    yield
 
 
 @contextmanager

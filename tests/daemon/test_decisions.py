@@ -123,7 +123,7 @@ async def test_others_cannot_approve(daemon: Living, by: str, code: str) -> None
 
 
 async def test_machine_with_a_forced_role_cannot_approve(daemon: Living) -> None:
-    """Even a token row that the store would not make gives a machine no vote."""
+    """A token row that the daemon did not write opens no door at all."""
     refund = await daemon.refund(ONE)
     daemon.secrets["forged"] = await give_token(
         daemon.hub, "machine:evil", frozenset({Role.OPERATOR})
@@ -131,7 +131,10 @@ async def test_machine_with_a_forced_role_cannot_approve(daemon: Living) -> None
     await daemon.tamper(
         "UPDATE token SET roles = 'approver' WHERE principal = 'machine:evil'"
     )
-    denied(await daemon.decide(refund, "approve", by="forged"), "policy.people_only")
+    answer = await daemon.decide(refund, "approve", by="forged")
+    assert (answer.status, answer.body["code"]) == (401, "auth.required")
+    alarms = await daemon.call("GET", "/v1/alarms", by="viewer")
+    assert "token_row_unproven" in {it["kind"] for it in alarms.body["items"]}
 
 
 @pytest.mark.parametrize(
