@@ -43,7 +43,7 @@ ALL_SEEDS := 200
 # Real processes want the cores by themselves, and leave much of them: they wait for one
 # another. The seeds take what is left.
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore=tests/e2e
+	$(BIN)/python -m pytest -n 3 --dist loadgroup --ignore=tests/e2e
 	@nice -n 19 $(MAKE) --no-print-directory seeds > $(VENV)/seeds.txt 2>&1 & seeds=$$!; \
 	echo "$(BIN)/python -m pytest tests/e2e"; \
 	{ $(BIN)/python -m pytest tests/e2e; echo $$? > $(VENV)/e2e.status; } | tee $(VENV)/e2e.txt; \
