@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Protocol
 from refundwatch.store.contract.base import Command, Query
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
     from refundwatch.domain.policy import Principal
@@ -39,20 +38,6 @@ class SignedText:
 
     statement: bytes
     signature: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Ordering:
-    """What a person orders about no refund; `signed` must say exactly this."""
-
-    at: datetime
-    principal: Principal
-    act: str
-    subject: str
-    detail: Mapping[str, str]
-    reason_code: str
-    policy_version: str
-    signed: SignedText | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,8 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
-from refundwatch.domain.order import Order, parse_order
 from refundwatch.domain.policy import Denial
 from refundwatch.errors import SignatureRefused, StatementInvalid
-from refundwatch.store.rows import micros
-from refundwatch.store.sql import named_queries
 from refundwatch.store.sqlite.denial import denied
 from refundwatch.store.sqlite.heads import root_at
 
@@ -23,12 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from refundwatch.domain.canonical import JsonValue
     from refundwatch.domain.decision import Decision
-    from refundwatch.store.contract import Ordering, SignedText
+    from refundwatch.store.contract import SignedText
     from refundwatch.store.sqlite.transaction import Transaction
-
-_SQL = named_queries("sqlite", "operators")
 
 LONGEST_SECONDS: Final = 300
 SKEW_SECONDS: Final = 60
@@ -68,7 +62,7 @@ def in_window(
 
 
 def refusal(
-    tx: Transaction, signed: SignedText, said: Decision | Order, now: datetime
+    tx: Transaction, signed: SignedText, said: Decision, now: datetime
 ) -> str | None:
     """Name why a statement of a person does not count, in a code; None: it does."""
     proof = said.proof
@@ -113,63 +107,3 @@ def reject(
 def signature_sha256(signature: str) -> str:
     """Give the digest by which the audit log names a signature."""
     return sha256(signature.encode("utf-8")).hexdigest()
-
-
-# --- orders about no refund -------------------------------------------------------
-
-
-def take_order(tx: Transaction, asked: Ordering) -> dict[str, JsonValue]:
-    """Check a person's signed order and store it; give what its audit entry says.
-
-    Raises:
-        DecisionDenied: it does not count; that is audited.
-    """
-    signed, at, person = asked.signed, asked.at, asked.principal.id
-
-    def no(code: str) -> Exception:
-        return reject(code, at, person, None, asked.act)
-
-    if signed is None:
-        raise no("signature_missing")
-    said = parse_order(signed.statement)
-    if said != Order(
-        actor=person,
-        act=asked.act,
-        subject=asked.subject,
-        detail=asked.detail,
-        instance=tx.instance,
-        reason=asked.reason_code,
-        policy_version=said.policy_version,
-        issued_at=said.issued_at,
-        proof=said.proof,
-    ):
-        raise no("statement_differs")
-    if said.policy_version != asked.policy_version:
-        raise no("policy_stale")
-    if tx.one(_SQL["order"], (said.proof.nonce,)) is not None:
-        raise no("statement_replayed")
-    code = refusal(tx, signed, said, at)
-    if code is not None:
-        raise no(code)
-    digests = (
-        sha256(signed.statement).hexdigest(),
-        signature_sha256(signed.signature),
-    )
-    values = (
-        said.proof.nonce,
-        said.act,
-        said.subject,
-        person,
-        said.proof.key,
-        micros(at),
-        signed.statement,
-        digests[0],
-        signed.signature,
-        digests[1],
-    )
-    tx.change(_SQL["add_order"], values)
-    return {
-        "key": said.proof.key,
-        "statement_sha256": digests[0],
-        "signature_sha256": digests[1],
-    }

@@ -46,12 +46,3 @@ UPDATE session SET last_used_at = ? WHERE session_id = ? AND last_used_at < ?
 
 -- name: drop_sessions
 DELETE FROM session WHERE expires_at < ?
-
--- name: add_order
-INSERT INTO signed_order
-    (nonce, act, subject, actor, key, at, statement, statement_sha256, signature,
-     signature_sha256)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-
--- name: order
-SELECT 1 FROM signed_order WHERE nonce = ?
