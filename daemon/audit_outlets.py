@@ -10,9 +10,8 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING, Final
 
-import aiohttp
-
 from daemon.checkpoint_file import write_checkpoint
+from daemon.handing import TROUBLE, post, run_program
 from refundwatch.errors import RefundwatchError
 from refundwatch.flow.loops import Bell, first_of
 from refundwatch.store.contract import CloseAlarm, RaiseAlarm
@@ -27,7 +26,7 @@ SECONDS: Final = 15.0
 FIRST_PAUSE_SECONDS: Final = 2.0
 LONGEST_PAUSE_SECONDS: Final = 300.0
 _NOTICE_OF_AUTHPRIV: Final = 10 * 8 + 5
-_TROUBLE: Final = (OSError, TimeoutError, aiohttp.ClientError)
+_PLAIN: Final = "text/plain; charset=utf-8"
 
 
 class AuditOutlet:
@@ -72,7 +71,7 @@ class AuditOutlet:
         try:
             async with asyncio.timeout(SECONDS):
                 taken = await self._send(signed)
-        except _TROUBLE as error:
+        except TROUBLE as error:
             taken = False
             self._hub.log.problem("audit:unsent", error=type(error).__name__)
         await self._tell(taken=taken)
@@ -101,40 +100,12 @@ class AuditOutlet:
             await asyncio.to_thread(write_checkpoint, config.file, signed.note)
             return True
         if config.command:
-            return await self._run(signed.note)
+            return await run_program(config.command, signed.note) == 0
         if config.syslog is not None:
             line = _syslog_line(self._hub.instance, signed)
             await asyncio.to_thread(_to_syslog, config.syslog, line)
             return True
-        return await self._post(signed.note)
-
-    async def _run(self, note: bytes) -> bool:
-        process = await asyncio.create_subprocess_exec(
-            *self._config.command,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        try:
-            await process.communicate(note)
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        return process.returncode == 0
-
-    async def _post(self, note: bytes) -> bool:
-        timeout = aiohttp.ClientTimeout(total=SECONDS)
-        async with (
-            aiohttp.ClientSession(timeout=timeout) as session,
-            session.post(
-                str(self._config.url),
-                data=note,
-                headers={"Content-Type": "text/plain; charset=utf-8"},
-                allow_redirects=False,
-            ) as response,
-        ):
-            return response.status < 300  # noqa: PLR2004 - HTTP's own border
+        return await post(str(config.url), signed.note, _PLAIN, SECONDS)
 
 
 def _syslog_line(instance: str, signed: SignedCheckpoint) -> bytes:

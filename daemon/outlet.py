@@ -10,8 +10,7 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-import aiohttp
-
+from daemon.handing import TROUBLE, post, run_program
 from refundwatch.store.contract import ListAlarms, MarkAlarmsSent
 
 if TYPE_CHECKING:
@@ -103,40 +102,17 @@ class Outlet:
             async with asyncio.timeout(SECONDS):
                 if self._config.command:
                     return await self._run(content)
-                return await self._post(content)
-        except (OSError, TimeoutError, aiohttp.ClientError) as error:
+                url = str(self._config.url)
+                return await post(url, content, "application/json", SECONDS)
+        except TROUBLE as error:
             self._hub.log.problem("alarm:unsent", error=type(error).__name__)
             return False
 
     async def _run(self, content: bytes) -> bool:
-        process = await asyncio.create_subprocess_exec(
-            *self._config.command,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        try:
-            await process.communicate(content)
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        if process.returncode:
-            self._hub.log.problem("alarm:unsent", exit_code=process.returncode)
-        return process.returncode == 0
-
-    async def _post(self, content: bytes) -> bool:
-        timeout = aiohttp.ClientTimeout(total=SECONDS)
-        async with (
-            aiohttp.ClientSession(timeout=timeout) as session,
-            session.post(
-                str(self._config.url),
-                data=content,
-                headers={"Content-Type": "application/json"},
-                allow_redirects=False,
-            ) as response,
-        ):
-            return response.status < 300  # noqa: PLR2004 - HTTP's own border
+        code = await run_program(self._config.command, content)
+        if code:
+            self._hub.log.problem("alarm:unsent", exit_code=code)
+        return code == 0
 
 
 async def _unless(
