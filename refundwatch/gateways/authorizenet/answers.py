@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 OK: Final = 200
 _BOM: Final = b"\xef\xbb\xbf"
 _GOOD: Final = "Ok"
+_BAD: Final = "Error"
 
 
 # --- every answer -----------------------------------------------------------------
@@ -149,7 +150,7 @@ def order_outcome(
     transaction = reading.member(answer, "transactionResponse") or {}
     code = reading.text(transaction, "responseCode")
     if code is None:
-        return _without_transaction(answer, response)
+        return _without_transaction(answer, transaction, response)
     if code in {facts.DECLINED, facts.ERROR}:
         return _refused(transaction, declined=code == facts.DECLINED)
     agreed = reading.text(answer, "messages", "resultCode") == _GOOD
@@ -212,9 +213,17 @@ def _refused(transaction: JsonObject, *, declined: bool) -> Outcome | Twin:
     return Unsure(f"reason_{reason or 'none'}")
 
 
-def _without_transaction(answer: JsonObject, response: HttpResponse) -> Outcome:
-    """Read an answer that speaks of the request alone."""
+def _without_transaction(
+    answer: JsonObject, transaction: JsonObject, response: HttpResponse
+) -> Outcome:
+    """Read an answer that speaks of the request alone.
+
+    An error beside a good result or a transaction contradicts itself: it is no proof.
+    """
     code = code_of(answer)
+    refused = reading.text(answer, "messages", "resultCode") == _BAD
+    if not refused or is_transaction_id(reading.text(transaction, "transId")):
+        return Unsure(code or "no_response_code")
     if code in facts.CREDENTIAL_CODES or code == facts.NO_RECORD:
         return Unauthorized(code)
     if code in facts.ENVELOPE_REFUSALS:

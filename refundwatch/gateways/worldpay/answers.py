@@ -58,9 +58,11 @@ def order_outcome(
     except MalformedResponse as error:
         return reading.common_outcome(response, error.message)
     refused = error_in(reply)
-    if refused is not None:
-        return error_outcome(refused)
-    return _accepted(reply, ordered, operation)
+    if refused is None:
+        return _accepted(reply, ordered, operation)
+    if child(reply, "ok") is not None:
+        return Unsure("error_beside_receipt")
+    return error_outcome(refused)
 
 
 def _was_turned_away(status: int) -> bool:

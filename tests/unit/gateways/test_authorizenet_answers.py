@@ -137,6 +137,26 @@ def test_an_answer_means_what_is_documented_and_no_more(
     assert outcome(response) == expected
 
 
+@pytest.mark.parametrize("code", ["E00003", "E00007", "E00040"])
+@pytest.mark.parametrize(
+    ("envelope", "transaction"),
+    [
+        ("Ok", {}),
+        ("Error", {"transId": REFUND_ID}),
+        ("Ok", {"transId": REFUND_ID}),
+        (None, {}),
+    ],
+)
+def test_an_error_beside_what_says_otherwise_proves_nothing(
+    code: str, envelope: str | None, transaction: dict[str, str]
+) -> None:
+    messages: dict[str, Any] = {"message": [{"code": code, "text": "No."}]}
+    if envelope is not None:
+        messages["resultCode"] = envelope
+    body = {"transactionResponse": transaction, "messages": messages}
+    assert outcome(answer(body)) == Unsure(code)
+
+
 # --- twins ------------------------------------------------------------------------
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from refundwatch.domain.refund import Evidence, Word
@@ -159,6 +161,15 @@ def test_an_error_means_what_its_code_says_wherever_it_stands(
     code: str, expected: Outcome, inside: bool
 ) -> None:
     assert outcome(error(code, inside=inside)) == expected
+
+
+@pytest.mark.parametrize("code", ["2", "4", "5", "8"])
+@pytest.mark.parametrize("inside", [False, True], ids=["reply", "order"])
+def test_an_error_beside_a_receipt_proves_nothing(code: str, *, inside: bool) -> None:
+    both = error(code, inside=inside)
+    receipt = received().body.split(b"<reply>")[1].split(b"</reply>")[0]
+    body = both.body.replace(b"</reply>", receipt + b"</reply>")
+    assert outcome(replace(both, body=body)) == Unsure("error_beside_receipt")
 
 
 def test_an_idempotency_service_that_is_not_enabled_is_a_fault_of_setup() -> None:
