@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 _LOST_SECONDS: Final = 1
 """A refund whose claim was lost is left alone this long: its row has just changed."""
 
+_HEARD_SECONDS: Final = 15
+"""One of which a delivery speaks waits for that, and asks its gateway no sooner."""
+
+_DELIVERY_WAITS: Final = "delivery_waits"
 _NOT_EXPRESSIBLE: Final = "not_expressible"
 _NOT_REFUNDABLE: Final = "not_refundable"
 _EXECUTED_ELSEWHERE: Final = "executed_elsewhere"
@@ -110,7 +114,8 @@ class Dispatcher(Room[str]):
         done = await self._attempts.make(work.refund, path, request, notes)
         if isinstance(done, ClaimLost):
             self.at.lanes.forget_health()
-            self.park(work.refund.id, _LOST_SECONDS)
+            heard = done.reason == _DELIVERY_WAITS
+            self.park(work.refund.id, _HEARD_SECONDS if heard else _LOST_SECONDS)
             self.at.log.event("claim_lost", refund=work.refund.id, reason=done.reason)
 
     async def _built(

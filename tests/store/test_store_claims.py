@@ -512,14 +512,19 @@ async def test_next_due_is_the_earliest_of_all_work(store: InlineStore) -> None:
     assert found == [after(10), after(20), after(30), after(40)]
 
 
-async def test_a_doubt_is_not_sent_again_while_a_delivery_of_it_waits(
-    store: InlineStore,
+@pytest.mark.parametrize(
+    "ended",
+    [
+        ev.Unanswered(1, "http_502", START),
+        ev.NotExecuted(1, "http_429", START),
+    ],
+    ids=["doubtful", "not executed"],
+)
+async def test_nothing_is_sent_again_while_a_delivery_of_it_waits(
+    store: InlineStore, ended: ev.RefundEvent
 ) -> None:
-    """What it speaks of may stand, though no read shows it yet."""
-    refund = await sending(store)
-    due = refund.created_at
-    doubt = ev.Unanswered(refund.fence, "http_502", due)
-    refund = (await happen(store, refund, doubt)).after
+    """What it speaks of may stand, though no read shows it, or an answer denied it."""
+    refund = (await happen(store, await sending(store), ended)).after
     evidence = replace(
         heard(Word.SUCCEEDED, "webhook").evidence,
         merchant_reference=refund.merchant_reference,
@@ -531,4 +536,5 @@ async def test_a_doubt_is_not_sent_again_while_a_delivery_of_it_waits(
     lost = await claim(store, refund)
 
     assert lost == ClaimLost("delivery_waits")
-    assert value(store, "SELECT state FROM refund") == S.UNKNOWN
+    assert value(store, "SELECT state FROM refund") == refund.state
+    assert value(store, "SELECT count(*) FROM attempt") == 1

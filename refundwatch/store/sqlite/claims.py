@@ -132,7 +132,7 @@ def _obstacle(tx: Transaction, refund: Refund, command: ClaimRefund) -> str | No
         return "payment_frozen"
     if tx.one(_SQL["in_flight_beside"], (refund.payment_id, refund.id)) is not None:
         return "payment_busy"
-    if refund.state is S.UNKNOWN:
+    if refund.attempts:
         heard = (refund.account, refund.merchant_reference)
         if tx.one(_SQL["delivery_waits"], heard) is not None:
             # Somebody spoke of it already: what a read does not show yet may stand.
