@@ -67,7 +67,7 @@ def add_decision_flags(parser: ArgumentParser, reason_code: str | None = None) -
     add_sign_flags(parser)
 
 
-def add_sign_flags(parser: ArgumentParser) -> None:
+def add_sign_flags(parser: ArgumentParser, key_flag: str = "--key") -> None:
     """Add what everything takes that a person signs."""
     parser.add_argument(
         "--sign",
@@ -76,7 +76,8 @@ def add_sign_flags(parser: ArgumentParser) -> None:
         "elsewhere, by copy and paste",
     )
     parser.add_argument(
-        "--key",
+        key_flag,
+        dest="signing_key",
         metavar="KEY",
         help="which key signs: FILE.pub or SHA256:… (else client.toml, else the "
         "agent's only one)",

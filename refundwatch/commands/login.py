@@ -6,7 +6,6 @@ Invariant: a session's token is never shown; it lies in a file of its owner's al
 from __future__ import annotations
 
 import getpass
-import os
 from typing import TYPE_CHECKING
 
 from refundwatch.api.enrolling import build_login, login_namespace
@@ -18,10 +17,10 @@ from refundwatch.api.models_operators import (
     LoggedOutView,
     SessionView,
 )
-from refundwatch.api.signing import open_signer
 from refundwatch.commands.command_line import new_parser, run_work, share_flags
+from refundwatch.commands.flags import add_sign_flags
 from refundwatch.commands.output import emit, emit_json, say, when_exactly
-from refundwatch.commands.problems import UsageProblem
+from refundwatch.commands.signing import signer_of
 from refundwatch.config import load_client_config
 from refundwatch.config.client_session import (
     drop_session,
@@ -30,10 +29,9 @@ from refundwatch.config.client_session import (
 )
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace
+    from argparse import Namespace
 
     from refundwatch.api.client import ApiClient
-    from refundwatch.api.signing import Signer
 
 
 def main(argv: list[str]) -> int:
@@ -41,7 +39,7 @@ def main(argv: list[str]) -> int:
     parser = new_parser("login", "Open a session by your SSH key.")
     share_flags(parser)
     parser.add_argument("--as", dest="person", metavar="person:NAME", help="you")
-    signing_flags(parser)
+    add_sign_flags(parser)
     return run_work(log_in, parser.parse_args(argv))
 
 
@@ -59,27 +57,10 @@ def whoami(argv: list[str]) -> int:
     return run_work(who_am_i, parser.parse_args(argv))
 
 
-def signing_flags(parser: ArgumentParser) -> None:
-    """Add who signs, and with which key."""
-    parser.add_argument("--sign-by", choices=("agent", "keygen"), metavar="WAY")
-    parser.add_argument("--signing-key", metavar="KEY", help="SHA256:… or FILE.pub")
-
-
-async def signer_of(arguments: Namespace) -> Signer:
-    """Find the key and who signs with it: flags first, then `client.toml`."""
-    chosen = load_client_config(arguments.server, arguments.token_file).signing
-    return await open_signer(
-        arguments.sign_by or chosen.way,
-        arguments.signing_key or chosen.key,
-        os.environ,
-        _no_paste,
-    )
-
-
 async def log_in(client: ApiClient, arguments: Namespace) -> int:
     """Answer the daemon's challenge by a signature, and keep the session."""
     person = arguments.person or f"person:{getpass.getuser().lower()}"
-    signer = await signer_of(arguments)
+    signer, _ = await signer_of(arguments)
     asked = await client.call(
         "login.challenge",
         ChallengeView,
@@ -124,8 +105,3 @@ async def who_am_i(client: ApiClient, arguments: Namespace) -> int:
     else:
         emit(f"{view.principal} ({', '.join(view.roles) or 'no role'})")
     return 0
-
-
-async def _no_paste(message: bytes, space: str) -> str:
-    del message, space
-    raise UsageProblem("Here an agent or ssh-keygen signs: --sign-by agent|keygen.")

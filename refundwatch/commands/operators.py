@@ -27,10 +27,11 @@ from refundwatch.api.models_operators import (
 from refundwatch.api.words import RoleName
 from refundwatch.commands.command_line import Noun
 from refundwatch.commands.confirm import ask, need_consent
-from refundwatch.commands.login import signer_of, signing_flags
+from refundwatch.commands.flags import add_sign_flags
 from refundwatch.commands.output import Column, emit, emit_json, emit_table, say, when
 from refundwatch.commands.problems import UsageProblem
 from refundwatch.commands.root_file import enrol_root
+from refundwatch.commands.signing import signer_of
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -68,14 +69,15 @@ def main(argv: list[str]) -> int:
     revokes.add_argument("--key", metavar="SHA256:…", help="without it: every key")
     signs = noun.verb("sign", sign, "Sign what another root proposed", asks=True)
     signs.add_argument("statement", metavar="SHA256")
-    signing_flags(signs)
+    add_sign_flags(signs)
     return noun.run(argv)
 
 
 def _about(parser: ArgumentParser) -> None:
     parser.add_argument("person", metavar="person:NAME")
     parser.add_argument("--reason-code", default="staff", metavar="CODE")
-    signing_flags(parser)
+    # Here `--key` is the key that the statement is about.
+    add_sign_flags(parser, key_flag="--signing-key")
 
 
 # --- reading ----------------------------------------------------------------------
@@ -166,7 +168,7 @@ async def sign(client: ApiClient, arguments: Namespace) -> int:
     said = parse_enrolment(message)
     say(found[0].statement)
     ask(f"Sign: {said.act} {said.person}?", given=arguments.yes)
-    signer = await signer_of(arguments)
+    signer, _ = await signer_of(arguments)
     signature = await signer.sign(message, enrol_namespace(said.instance))
     done = await client.call(
         "operators.sign",
@@ -203,7 +205,7 @@ async def _propose(
     text = message.decode("utf-8")
     say(text)
     ask(f"Sign: {arguments.work.__name__} {arguments.person}?", given=arguments.yes)
-    signer = await signer_of(arguments)
+    signer, _ = await signer_of(arguments)
     signature = await signer.sign(message, enrol_namespace(status.instance))
     done = await client.call(
         "operators.propose",

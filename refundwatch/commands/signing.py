@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from refundwatch.api.client import ApiClient
     from refundwatch.api.drafts import Asked, Draft
+    from refundwatch.api.signing import Signer
 
 
 async def drafted(
@@ -32,14 +33,23 @@ async def drafted(
     if not signs(me):
         say(f"  not signed: the daemon asks no signature of {me.principal}")
         return None
-    way = arguments.sign or arguments.signing.way
-    key = arguments.key or arguments.signing.key
-    signer = await open_signer(way, key, os.environ, _ask)
+    signer, way = await signer_of(arguments)
     made = await draft(client, me, asked, signer, _world())
     say(f"  signed by {way} with {signer.fingerprint}:")
     for name, text in made.fields():
         say(f"    {name:<17} {text}")
     return made
+
+
+async def signer_of(arguments: Namespace) -> tuple[Signer, str]:
+    """Find who signs, and the way: flags first, then `client.toml`.
+
+    Raises:
+        ConfigError, SignerUnavailable, KeyNotHeld: as `open_signer`.
+    """
+    way = arguments.sign or arguments.signing.way
+    key = arguments.signing_key or arguments.signing.key
+    return await open_signer(way, key, os.environ, _ask), way
 
 
 def _world() -> World:
