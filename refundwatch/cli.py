@@ -37,6 +37,10 @@ FRONT_ENDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "alarms": ("refundwatch.commands.alarms", "list, ack"),
     "metrics": ("refundwatch.commands.metrics", "the three numbers"),
+    "forecast": (
+        "refundwatch.commands.forecast",
+        "liquidity: what cash leaves when, and how good such words were",
+    ),
     "audit": ("refundwatch.commands.audit", "verify, tail, head, export, recover …"),
     "tokens": ("refundwatch.commands.tokens", "create, list, revoke"),
     "keys": ("refundwatch.commands.keys", "status, rotate"),
@@ -56,6 +60,8 @@ _EXTRAS: Final = {
     "apscheduler": "daemon",
     "structlog": "daemon",
     "prometheus_client": "daemon",
+    "numpy": "forecast",
+    "holidays": "forecast",
 }
 EXIT_USAGE: Final = 2
 EXIT_CONFIGURATION: Final = 78

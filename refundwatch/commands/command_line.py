@@ -51,8 +51,12 @@ class Noun:
 
     def run(self, argv: list[str]) -> int:
         """Run the verb that was given; return the exit code."""
-        arguments = self._parser.parse_args(argv)
+        arguments = self.parse(argv)
         return run_work(arguments.work, arguments)
+
+    def parse(self, argv: list[str]) -> Namespace:
+        """Read the verb that was given, with its flags."""
+        return self._parser.parse_args(argv)
 
 
 def new_parser(name: str, summary: str) -> ArgumentParser:

@@ -49,10 +49,11 @@ def imported(folder: str) -> set[str]:
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("refundwatch", ()),
+        # That only one room has them is asked in test_imports.
+        ("refundwatch", ("forecast",)),
         ("daemon", ("daemon", "uvloop")),
         ("tui", ("tui",)),
-        ("tests", ("daemon", "tui", "dev", "fuzz")),
+        ("tests", ("daemon", "tui", "forecast", "dev", "fuzz")),
     ],
 )
 def test_what_is_imported_is_declared(folder: str, extras: tuple[str, ...]) -> None:
@@ -64,5 +65,5 @@ def test_what_is_imported_is_declared(folder: str, extras: tuple[str, ...]) -> N
 def test_lock_holds_what_is_declared(lock: str) -> None:
     text = (ROOT / lock).read_text("utf-8")
     locked = set(re.findall(r"^([a-z0-9-]+)(?:\[[a-z,]+\])?==", text, re.MULTILINE))
-    wanted = declared("daemon", "tui", *(["dev"] if "dev" in lock else []))
+    wanted = declared("daemon", "tui", *(["dev", "forecast"] if "dev" in lock else []))
     assert wanted - locked - {"refundwatch"} == set()

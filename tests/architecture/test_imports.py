@@ -47,8 +47,17 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         },
         set(),
     ),
+    "refundwatch/forecast": (
+        {"refundwatch.domain", "refundwatch.errors"},
+        {"numpy", "holidays"},
+    ),
     "refundwatch/api": (
-        {"refundwatch.domain", "refundwatch.security", "refundwatch.errors"},
+        {
+            "refundwatch.domain",
+            "refundwatch.forecast",
+            "refundwatch.security",
+            "refundwatch.errors",
+        },
         {"aiohttp", "pydantic"},
     ),
     "refundwatch/sandbox": (
