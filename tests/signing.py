@@ -12,15 +12,22 @@ from datetime import timedelta
 from functools import cache
 from hashlib import sha256
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from refundwatch.domain.audit import salted_commitment
 from refundwatch.domain.decision import Decision, Proof, Verdict
 from refundwatch.domain.merkle import EMPTY_ROOT
 from refundwatch.domain.money import exponent
+from refundwatch.domain.order import (
+    Order,
+    OrderAct,
+    close_detail,
+    trip_detail,
+    unfreeze_detail,
+)
 from refundwatch.domain.roster import Operator, OperatorKey, Roster
 from refundwatch.errors import SignatureRefused
-from refundwatch.store.contract import SignedText
+from refundwatch.store.contract import SetCircuit, SignedText, Signing
 from refundwatch.store.sqlite.statements import content_sha256
 
 if TYPE_CHECKING:
@@ -28,10 +35,11 @@ if TYPE_CHECKING:
 
     from refundwatch.domain.policy import Principal
     from refundwatch.domain.refund import Refund
-    from refundwatch.store.contract import DecideRefund
+    from refundwatch.store.contract import DecideRefund, UnfreezePayment
     from refundwatch.store.sqlite.store import SqliteStore
 
 SALT = bytes(16)
+C = TypeVar("C", "SetCircuit", "UnfreezePayment")
 _numbers = count(1)
 
 
@@ -150,3 +158,44 @@ def signed(
         reason_salt=SALT if command.reason_text is not None else None,
         signed=SignedText(text, paper(text, "decision", line)),
     )
+
+
+def order_of(command: SetCircuit | UnfreezePayment, instance: str, was: str) -> Order:
+    """What the person orders: exactly what the command asks for."""
+    if isinstance(command, SetCircuit):
+        part, lasts = command.part.value, command.lasts
+        seconds = None if lasts is None else round(lasts.total_seconds())
+        act = OrderAct.TRIP if command.opens else OrderAct.CLOSE
+        subject = command.connection
+        detail = trip_detail(part, seconds) if command.opens else close_detail(part)
+    else:
+        act, subject = OrderAct.UNFREEZE, command.payment_id
+        detail = unfreeze_detail(was)
+    text = command.reason_text
+    return Order(
+        actor=command.principal.id,
+        act=act,
+        subject=subject,
+        detail=detail,
+        instance=instance,
+        reason=command.reason_code,
+        reason_commitment=None
+        if text is None
+        else salted_commitment(SALT, text.encode()),
+        policy_version="policy-1",
+        issued_at=command.at,
+        proof=proof_of(command.principal.id, command.at),
+    )
+
+
+def signing(said: Order, *, purpose: str = "decision") -> Signing:
+    """The order with its person's paper signature."""
+    message = said.statement()
+    made = paper(message, purpose, paper_key(said.actor).line)
+    salt = None if said.reason_commitment is None else SALT
+    return Signing("policy-1", SignedText(message, made), salt)
+
+
+def ordered(command: C, *, instance: str, was: str = "dispute") -> C:
+    """The command with its person's paper signature."""
+    return replace(command, signing=signing(order_of(command, instance, was)))

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Final
 from daemon import present, present_versions
 from daemon.problems import NotThere
 from daemon.routes.call import Answer, Call, RouteHandler
+from daemon.routes.signed import signing_of
 from refundwatch.api import models as m
+from refundwatch.api.models_orders import CircuitBody
 from refundwatch.domain.circuit import Part
 from refundwatch.errors import AlarmUnknown, TextInvalid
 from refundwatch.store import contract as c
@@ -79,7 +81,7 @@ async def show_connection(call: Call) -> Answer:
 
 async def set_circuit(call: Call) -> Answer:
     """Open or close a circuit by hand."""
-    body = call.model(m.CircuitBody)
+    body = call.model(CircuitBody)
     known = await _connection(call)
     opens = body.standing == "open"
     if body.seconds is not None and not opens:
@@ -93,6 +95,7 @@ async def set_circuit(call: Call) -> Answer:
         lasts=None if body.seconds is None else timedelta(seconds=body.seconds),
         reason_code=body.reason_code,
         reason_text=body.reason_text,
+        signing=signing_of(call, body),
     )
     await call.hub.store.execute(command)
     return Answer(await _connection(call))

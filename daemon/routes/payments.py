@@ -11,7 +11,9 @@ from daemon import present
 from daemon.problems import RowRefused
 from daemon.routes.call import Answer, Call, RouteHandler
 from daemon.routes.customers import masked_customer
+from daemon.routes.signed import signing_of
 from refundwatch.api import models as m
+from refundwatch.api.models_orders import UnfreezeBody
 from refundwatch.errors import InvoiceUnknown, PaymentUnknown
 from refundwatch.store import contract as c
 
@@ -63,11 +65,16 @@ async def list_all(call: Call) -> Answer:
 
 async def unfreeze(call: Call) -> Answer:
     """Lift a payment's freeze."""
-    body = call.model(m.UnfreezeBody)
+    body = call.model(UnfreezeBody)
     row = await _payment(call, call.parts["payment"], None)
     await call.hub.store.execute(
         c.UnfreezePayment(
-            call.now, call.principal, row.id, body.reason_code, body.reason_text
+            call.now,
+            call.principal,
+            row.id,
+            body.reason_code,
+            body.reason_text,
+            signing_of(call, body),
         )
     )
     return Answer(present.payment(await _payment(call, row.id, None)))

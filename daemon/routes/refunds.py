@@ -11,6 +11,7 @@ from daemon import present
 from daemon.machines import check_shown, narrowed
 from daemon.routes.call import Answer, Call, RouteHandler
 from daemon.routes.customers import masked_customer
+from daemon.routes.signed import reason_salt, signed_text
 from refundwatch.api import models as m
 from refundwatch.domain.decision import Verdict
 from refundwatch.domain.events import Resolution
@@ -138,11 +139,7 @@ def deciding(verdict: Verdict, body_kind: type[m.DecisionBody]) -> RouteHandler:
                 evidence=evidence,
                 at_gateway=at_gateway,
                 signed=signed_text(body),
-                reason_salt=(
-                    None
-                    if body.reason_salt is None
-                    else bytes.fromhex(body.reason_salt)
-                ),
+                reason_salt=reason_salt(body),
             )
         )
         if at_gateway:
@@ -155,13 +152,6 @@ def deciding(verdict: Verdict, body_kind: type[m.DecisionBody]) -> RouteHandler:
         )
 
     return decide
-
-
-def signed_text(body: m.SignedBody) -> c.SignedText | None:
-    """Give the statement that came with a request, with its signature."""
-    if body.statement is None or body.signature is None:
-        return None
-    return c.SignedText(body.statement.encode("utf-8"), body.signature)
 
 
 def new_refund(body: m.RefundBody) -> c.NewRefund:

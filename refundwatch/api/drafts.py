@@ -1,4 +1,4 @@
-"""A decision that is about to be signed: what it will say, and having it signed.
+"""What is about to be signed: what it will say, and having it signed.
 
 Invariant: the fields that a draft shows are those of the bytes that are signed, but for
 the time, the lifetime and the nonce, which are taken when the signature is made.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from refundwatch.api.deciding import NONCE_BYTES, Reason, Standing, build_decision
 from refundwatch.api.heads import HeadKeeper, LogHead
@@ -37,6 +37,21 @@ _PURPOSE: Final = "decision"
 _UNSHOWN: Final = frozenset({"issued_at", "expires_at", "nonce", "v", "type"})
 
 
+class Statable(Protocol):
+    """What a person asks for, and how it is stated."""
+
+    @property
+    def reason_text(self) -> str | None:
+        """Give the reason in words, to which the statement commits."""
+        ...
+
+    def message(
+        self, standing: Standing, commitment: str | None, now: datetime, nonce: bytes
+    ) -> bytes:
+        """Give the bytes to sign."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What a person decided about a refund as it is displayed.
@@ -51,6 +66,22 @@ class Asked:
     amount_minor: int | None = None
     refund_reason_code: str | None = None
     evidence: Mapping[str, str] | None = None
+
+    def message(
+        self, standing: Standing, commitment: str | None, now: datetime, nonce: bytes
+    ) -> bytes:
+        """Give the bytes of the decision."""
+        return build_decision(
+            self.view,
+            self.decision,
+            Reason(self.reason_code, commitment),
+            standing,
+            now=now,
+            nonce=nonce,
+            amount_minor=self.amount_minor,
+            refund_reason_code=self.refund_reason_code,
+            evidence=self.evidence,
+        )
 
 
 def asked_of(action: str, view: RefundView, body: DecisionBody) -> Asked:
@@ -72,7 +103,7 @@ def asked_of(action: str, view: RefundView, body: DecisionBody) -> Asked:
 
 @dataclass(frozen=True, slots=True)
 class SignedDecision:
-    """What goes to the daemon beside the decision; the salt is in hex."""
+    """What goes to the daemon beside what is asked; the salt is in hex."""
 
     statement: str
     signature: str
@@ -100,9 +131,9 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A decision before it is signed."""
+    """What is asked, before it is signed."""
 
-    asked: Asked
+    asked: Statable
     standing: Standing
     signer: Signer
     world: World
@@ -136,17 +167,7 @@ class Draft:
         commitment = None
         if self.salt is not None and it.reason_text is not None:
             commitment = salted_commitment(self.salt, it.reason_text.encode("utf-8"))
-        return build_decision(
-            it.view,
-            it.decision,
-            Reason(it.reason_code, commitment),
-            self.standing,
-            now=self.world.now(),
-            nonce=nonce,
-            amount_minor=it.amount_minor,
-            refund_reason_code=it.refund_reason_code,
-            evidence=it.evidence,
-        )
+        return it.message(self.standing, commitment, self.world.now(), nonce)
 
 
 def signs(me: MeView) -> bool:
@@ -159,9 +180,9 @@ def signs(me: MeView) -> bool:
 
 
 async def draft(
-    client: ApiClient, me: MeView, asked: Asked, signer: Signer, world: World
+    client: ApiClient, me: MeView, asked: Statable, signer: Signer, world: World
 ) -> Draft:
-    """Prepare a decision: who decides, under which policy, after which log.
+    """Prepare what is signed: who decides, under which policy, after which log.
 
     Raises:
         ContentDiffers: the daemon's digest is not that of what it showed.

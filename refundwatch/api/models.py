@@ -236,13 +236,6 @@ class InvoiceView(View):
     reserved: AmountView
 
 
-class UnfreezeBody(Body):
-    """Lift a payment's freeze."""
-
-    reason_code: Code
-    reason_text: Text | None = None
-
-
 # --- refunds ----------------------------------------------------------------------
 
 
@@ -573,16 +566,6 @@ class CircuitView(View):
     until: datetime | None = None
     reason: str | None = None
     actor: str | None = None
-
-
-class CircuitBody(Body):
-    """Open or close a circuit by hand; `seconds` None keeps it open until closed."""
-
-    part: Literal["orders", "reads"] = "orders"
-    standing: Literal["closed", "open"]
-    seconds: Annotated[int, Field(ge=1, le=604_800)] | None = None
-    reason_code: Code
-    reason_text: Text | None = None
 
 
 class UptimeView(View):

@@ -14,6 +14,7 @@ from refundwatch.api import models as m
 from refundwatch.api import models_customers as mc
 from refundwatch.api import models_keys as mk
 from refundwatch.api import models_operators as o
+from refundwatch.api import models_orders as mo
 from refundwatch.api import models_proof as mp
 from refundwatch.api import models_tokens as mt
 from refundwatch.api.models_config import ReloadBody, ReloadView
@@ -189,7 +190,8 @@ ROUTES: Final[tuple[Route, ...]] = (
         "Lift a payment's freeze",
         P.REFUND_RELEASE,
         m.PaymentView,
-        m.UnfreezeBody,
+        mo.UnfreezeBody,
+        signed=True,
     ),
     Route(
         "customers.unmask",
@@ -443,7 +445,8 @@ ROUTES: Final[tuple[Route, ...]] = (
         "Open or close a circuit by hand",
         P.CONNECTION_CONTROL,
         m.ConnectionView,
-        m.CircuitBody,
+        mo.CircuitBody,
+        signed=True,
     ),
     Route(
         "outages.list",

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from refundwatch.api.models import (
-    CircuitBody,
-    ConnectionsView,
-    ConnectionView,
-    OutagesView,
-)
+from refundwatch.api.models import ConnectionsView, ConnectionView, OutagesView
+from refundwatch.api.models_orders import CircuitBody
+from refundwatch.api.ordering import circuit_order, send_circuit
 from refundwatch.commands.command_line import Noun
-from refundwatch.commands.flags import add_reason_flags
+from refundwatch.commands.confirm import ask
+from refundwatch.commands.flags import add_reason_flags, add_sign_flags
 from refundwatch.commands.output import (
     Column,
     emit,
@@ -24,6 +22,7 @@ from refundwatch.commands.output import (
     when_exactly,
 )
 from refundwatch.commands.problems import UsageProblem
+from refundwatch.commands.signing import drafted
 from refundwatch.commands.windows import duration, window_seconds, window_text
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ def main(argv: list[str]) -> int:
     outages.add_argument(
         "--window", type=window_seconds, default="24h", metavar="WINDOW", help="24h, 7d"
     )
-    trips = noun.verb("trip", trip, "Let nothing leave over a connection")
+    trips = noun.verb("trip", trip, "Let nothing leave over a connection", asks=True)
     trips.add_argument(
         "--for",
         dest="lasts",
@@ -70,13 +69,16 @@ def main(argv: list[str]) -> int:
         metavar="WINDOW",
         help="30m, 2h; without it until somebody closes it",
     )
-    closes = noun.verb("close", close, "Let orders leave over a connection again")
+    closes = noun.verb(
+        "close", close, "Let orders leave over a connection again", asks=True
+    )
     for verb in (trips, closes):
         verb.add_argument("connection", metavar="ACCOUNT/CONNECTION")
         verb.add_argument(
             "--part", choices=("orders", "reads"), default="orders", help="orders"
         )
         add_reason_flags(verb)
+        add_sign_flags(verb)
     return noun.run(argv)
 
 
@@ -141,9 +143,14 @@ async def _set(
             "reason_text": arguments.reason,
         }
     )
-    view = await client.call(
-        "connections.circuit", ConnectionView, parts=_parts(arguments), body=body
-    )
+    _parts(arguments)  # A name of another form is told before anybody signs.
+    asked = circuit_order(arguments.connection, body)
+    draft = await drafted(client, arguments, asked)
+    signed = None
+    if draft is not None:
+        ask(f"Sign: {asked.act} {asked.subject}?", given=arguments.yes)
+        signed = await draft.sign()
+    view = await send_circuit(client, asked, signed)
     if arguments.json:
         emit_json(view)
         return 0

@@ -1,4 +1,4 @@
-"""`refundwatch payments`: import, add, show.
+"""`refundwatch payments`: import, add, show, unfreeze.
 
 Invariant: as `refundwatch.commands` says; a payment told twice is one payment.
 """
@@ -10,14 +10,23 @@ from typing import TYPE_CHECKING
 
 from refundwatch.api.amounts import amount_text, parse_amount
 from refundwatch.api.models import InvoiceShareBody, PaymentBody, PaymentView
+from refundwatch.api.models_orders import UnfreezeBody
+from refundwatch.api.ordering import send_unfreeze, unfreeze_order
 from refundwatch.commands.bodies import checked
 from refundwatch.commands.cells import find_zone
 from refundwatch.commands.command_line import Noun
-from refundwatch.commands.flags import add_column_flags, add_import_flags
+from refundwatch.commands.confirm import ask, need_consent
+from refundwatch.commands.flags import (
+    add_column_flags,
+    add_import_flags,
+    add_reason_flags,
+    add_sign_flags,
+)
 from refundwatch.commands.import_command import run_import
-from refundwatch.commands.output import emit, emit_json, when_exactly
+from refundwatch.commands.output import emit, emit_json, say, when_exactly
 from refundwatch.commands.payment_import import PAYMENT_FIELDS, payment_plan
 from refundwatch.commands.problems import UsageProblem
+from refundwatch.commands.signing import drafted
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -27,7 +36,7 @@ if TYPE_CHECKING:
 
 def main(argv: list[str]) -> int:
     """Run one command; return its exit code."""
-    noun = Noun("payments", "Payments: import, add, show.")
+    noun = Noun("payments", "Payments: import, add, show, unfreeze.")
     _import_flags(noun.verb("import", import_file, "Store the payments of a CSV file"))
     _add_flags(noun.verb("add", add, "Store one payment"))
     show_one = noun.verb("show", show, "Show a payment and what may be refunded of it")
@@ -35,6 +44,10 @@ def main(argv: list[str]) -> int:
         "payment", metavar="PAYMENT", help="our id, or with --account the gateway's"
     )
     show_one.add_argument("--account", metavar="NAME")
+    lifts = noun.verb("unfreeze", unfreeze, "Lift a payment's freeze", asks=True)
+    lifts.add_argument("payment", metavar="PAYMENT", help="our id: pay_…")
+    add_reason_flags(lifts)
+    add_sign_flags(lifts)
     return noun.run(argv)
 
 
@@ -70,6 +83,29 @@ async def show(client: ApiClient, arguments: Namespace) -> int:
         query={"account": arguments.account},
     )
     _print(view, arguments)
+    return 0
+
+
+async def unfreeze(client: ApiClient, arguments: Namespace) -> int:
+    """Lift a freeze, once it was shown and, where people sign, signed."""
+    need_consent(given=arguments.yes)
+    parts = {"payment": arguments.payment}
+    shown = await client.call("payments.show", PaymentView, parts=parts)
+    body = checked(
+        UnfreezeBody,
+        reason_code=arguments.reason_code,
+        reason_text=arguments.reason,
+    )
+    asked = unfreeze_order(shown, body)
+    say(
+        f"payment {shown.id} at {shown.account}, frozen: {shown.frozen}; captured "
+        f"{amount_text(shown.captured)}, refunded {amount_text(shown.refunded)}, "
+        f"reserved {amount_text(shown.reserved)}"
+    )
+    draft = await drafted(client, arguments, asked)
+    ask(f"Lift the freeze of payment {shown.id}?", given=arguments.yes)
+    signed = None if draft is None else await draft.sign()
+    _print(await send_unfreeze(client, asked, signed), arguments)
     return 0
 
 

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from refundwatch.api.client import ApiClient
-    from refundwatch.api.drafts import Asked, Draft
+    from refundwatch.api.drafts import Draft, Statable
     from refundwatch.api.signing import Signer
 
 
 async def drafted(
-    client: ApiClient, arguments: Namespace, asked: Asked
+    client: ApiClient, arguments: Namespace, asked: Statable
 ) -> Draft | None:
     """Prepare and show what will be signed; None, and a word, where nothing is."""
     me = await client.call("me", MeView)

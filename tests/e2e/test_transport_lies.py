@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from refundwatch.api import models as m
+from refundwatch.api.models_orders import CircuitBody
 from tests.alone import Alone, alone
 from tests.authority import Authority
 from tests.lies import CONTRADICTS, PROVES_NOTHING, trailing
@@ -86,7 +87,7 @@ async def circuits_held_closed(system: Alone) -> AsyncIterator[None]:
         async with system.client() as client:
             while True:
                 for part in ("orders", "reads"):
-                    body = m.CircuitBody.model_validate(
+                    body = CircuitBody.model_validate(
                         {"part": part, "standing": "closed", "reason_code": "drill"}
                     )
                     parts = {"account": "stripe-uk", "connection": "main"}

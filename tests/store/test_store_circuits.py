@@ -16,7 +16,8 @@ from refundwatch.store.contract import (
     RecordCall,
     SetCircuit,
 )
-from tests.making import START, make_refund
+from tests.making import INSTANCE, START, make_refund
+from tests.signing import ordered
 from tests.store.looking import entries, rows, value
 from tests.store.sending import call, claim
 
@@ -39,7 +40,8 @@ def by_hand(*, opens: bool = True, who: Principal = OLA, **more: object) -> SetC
         "lasts": None,
         "reason_code": "maintenance",
     }
-    return SetCircuit(**{**said, **more})  # type: ignore[arg-type]
+    command = SetCircuit(**{**said, **more})  # type: ignore[arg-type]
+    return ordered(command, instance=INSTANCE)
 
 
 async def circuit(store: InlineStore, part: Part = Part.ORDERS) -> Circuit | None:

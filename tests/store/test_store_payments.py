@@ -21,8 +21,18 @@ from refundwatch.store.contract import (
     UnfreezePayment,
 )
 from refundwatch.store.sqlite.sealing import open_text
-from tests.making import OLA, SHOP, START, VIC, after, make_payment, make_refund
+from tests.making import (
+    INSTANCE,
+    OLA,
+    SHOP,
+    START,
+    VIC,
+    after,
+    make_payment,
+    make_refund,
+)
 from tests.sealer import OpenSealer
+from tests.signing import ordered
 from tests.store.driving import claimed, drive, word
 from tests.store.looking import (
     broken_sums,
@@ -222,9 +232,11 @@ async def test_a_bad_invoice_keeps_all_out(
 def unfreeze(payment: str, **fields: Any) -> UnfreezePayment:
     fields.setdefault("principal", OLA)
     fields.setdefault("reason_text", None)
-    return UnfreezePayment(
+    was = fields.pop("was", "dispute")
+    command = UnfreezePayment(
         at=after(5), payment_id=payment, reason_code="checked", **fields
     )
+    return ordered(command, instance=INSTANCE, was=was)
 
 
 async def test_a_freeze_is_lifted_with_a_sealed_reason(store: InlineStore) -> None:
@@ -234,7 +246,9 @@ async def test_a_freeze_is_lifted_with_a_sealed_reason(store: InlineStore) -> No
     assert value(store, "SELECT frozen FROM payment") == "amount_mismatch"
     length = size(store)
 
-    await store.execute(unfreeze(payment, reason_text="Asked Ada"))
+    await store.execute(
+        unfreeze(payment, reason_text="Asked Ada", was="amount_mismatch")
+    )
 
     assert value(store, "SELECT frozen FROM payment") is None
     (entry,) = entries(store, length)

@@ -50,13 +50,16 @@ OPEN = {
         audit_origin.origin audit_key.verifier audit_recovery.accepts
         audit_recovery.reason decision.nonce decision.signature_sha256
         enrolment.nonce enrolment.sha256 enrolment_head.sha256
-        enrolment_signature.sha256 session.session_id
+        enrolment_signature.sha256 session.session_id signed_order.act
+        signed_order.nonce signed_order.signature_sha256
+        signed_order.statement_sha256 signed_order.subject
     """,
     "a person's or machine's principal: who acted has to stay readable": """
         alarm.acknowledged_by audit_entry.actor circuit.actor decision.actor
         key_rotation.started_by machine_day.principal note.actor payment.created_by
         refund.created_by token.principal token.created_by
         audit_recovery.principal enrolment_signature.person session.person
+        signed_order.actor
     """,
     "references of callers and gateways: looked for, and no card number": """
         delivery.dedupe_id delivery.merchant_reference delivery.gateway_reference
@@ -78,7 +81,8 @@ OPEN = {
     """,
     "a public key, a signature, or what was signed about access: proof": """
         decision.key enrolment.statement enrolment_signature.key
-        enrolment_signature.signature session.key
+        enrolment_signature.signature session.key signed_order.key
+        signed_order.statement signed_order.signature
     """,
     "a keyed hash that only the daemon can make": """
         payment.proof refund.proof refund.origin_proof

@@ -31,6 +31,7 @@ from refundwatch.store.rows import refund_from_row
 from tests.making import (
     ANN,
     BEN,
+    INSTANCE,
     OLA,
     PIA,
     POLICY,
@@ -41,8 +42,9 @@ from tests.making import (
     new_refund,
     open_house,
 )
+from tests.signing import ordered
 from tests.store.driving import Drive, word
-from tests.store.looking import broken_sums, entries, rows, size, verified
+from tests.store.looking import broken_sums, entries, rows, size, value, verified
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -158,10 +160,18 @@ async def _act(
             fields["resolution"] = draw.choice((Resolution.SUCCEEDED, *Resolution))
         await decide(store, refund, what, draw.choice(PEOPLE), at=at, **fields)
     elif what in OTHERS:
-        await store.execute(OTHERS[what](refund, at))
+        await store.execute(_signed(store, OTHERS[what](refund, at)))
     elif what != "claim" or _may_claim(store, refund):
         echo = draw.choice((None, None, None, f"re_{draw.randrange(5)}", "wrong"))
         await store.execute(Drive(refund.id, _event(refund, at, what, echo), at))
+
+
+def _signed(store: InlineStore, command: Command[Any]) -> Command[Any]:
+    if not isinstance(command, UnfreezePayment):
+        return command
+    frozen = "SELECT frozen FROM payment WHERE id = ?"
+    was = value(store, frozen, command.payment_id)
+    return ordered(command, instance=INSTANCE, was=was or "none")
 
 
 def _may_claim(store: InlineStore, refund: Refund) -> bool:

@@ -54,6 +54,7 @@ from refundwatch.store.contract.operators import (
     SignEnrolment,
     TouchSession,
 )
+from refundwatch.store.contract.orders import Signing
 from refundwatch.store.contract.path import (
     ApplyDelivery,
     ApplyDispute,
@@ -299,6 +300,7 @@ __all__ = [
     "SignEnrolment",
     "Signatures",
     "SignedText",
+    "Signing",
     "Store",
     "StoreCheckpoint",
     "StoreDelivery",

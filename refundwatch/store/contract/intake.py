@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from refundwatch.domain.refund import Refund
     from refundwatch.store.contract.base import Policy
     from refundwatch.store.contract.operators import SignedText
+    from refundwatch.store.contract.orders import Signing
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +124,18 @@ class RecordPaymentRead(Command[None]):
 
 @dataclass(frozen=True, slots=True)
 class UnfreezePayment(Command[None]):
-    """Lift a freeze; the reason code is audited, its text sealed."""
+    """Lift a freeze; the reason code is audited, its text sealed.
+
+    A person signs it once root operators are known. Raises PaymentUnknown,
+    PaymentConflict, PaymentFrozen, DecisionDenied, or StatementInvalid.
+    """
 
     at: datetime
     principal: Principal
     payment_id: str
     reason_code: str
     reason_text: str | None
+    signing: Signing | None = None
 
 
 @dataclass(frozen=True, slots=True)

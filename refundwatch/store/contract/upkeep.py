@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from refundwatch.domain.circuit import Part
     from refundwatch.domain.policy import Principal, Role
+    from refundwatch.store.contract.orders import Signing
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,8 @@ class SetCircuit(Command[None]):
     """Open or close a circuit by hand; the reason code is audited, its text sealed.
 
     `lasts` is how long it stays open before probes may close it; None until somebody
-    does. Raises ConnectionUnknown, DecisionDenied, or TextInvalid (over 7 days).
+    does. A person signs it once root operators are known. Raises ConnectionUnknown,
+    DecisionDenied, StatementInvalid, or TextInvalid (over 7 days).
     """
 
     at: datetime
@@ -65,6 +67,7 @@ class SetCircuit(Command[None]):
     lasts: timedelta | None
     reason_code: str
     reason_text: str | None = field(default=None, repr=False)
+    signing: Signing | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from refundwatch.domain.circuit import (
     tripped,
 )
 from refundwatch.domain.health import FAILING_OUTCOMES
+from refundwatch.domain.order import OrderAct, close_detail, trip_detail
 from refundwatch.domain.policy import SYSTEM, Permission, may
 from refundwatch.errors import ConnectionUnknown, TextInvalid
 from refundwatch.store.contract import SetCircuit
@@ -28,6 +29,7 @@ from refundwatch.store.sql import named_queries
 from refundwatch.store.sqlite.alarms import close_alarm, open_alarm
 from refundwatch.store.sqlite.denial import denied
 from refundwatch.store.sqlite.notes import Note, keep_note
+from refundwatch.store.sqlite.orders import Ordered, salt_of, take_order
 from refundwatch.store.sqlite.registry import Reading, unit
 
 if TYPE_CHECKING:
@@ -164,7 +166,8 @@ def _told(
 
 @unit(SetCircuit)
 def _set_circuit(tx: Transaction, command: SetCircuit) -> None:
-    principal, name = command.principal, command.connection
+    principal = tx.as_it_is_now(command.principal)
+    name = command.connection
     denial = may(principal, Permission.CONNECTION_CONTROL)
     if denial is not None:
         data: dict[str, str | int | None] = {"connection": name[:64]}
@@ -174,6 +177,7 @@ def _set_circuit(tx: Transaction, command: SetCircuit) -> None:
     lasts = command.lasts
     if lasts is not None and not timedelta() < lasts <= LONGEST_TRIP:
         raise TextInvalid("A trip lasts up to 7 days.", field="seconds")
+    signed = take_order(tx, _ordered(command))
     circuits = circuits_of(tx, name)
     after_it = Circuit()
     if command.opens:
@@ -189,8 +193,26 @@ def _set_circuit(tx: Transaction, command: SetCircuit) -> None:
     note = Note(name, kind, principal.id, command.at)
     said: dict[str, JsonValue] = {
         "reason": command.reason_code,
-        "reason_commitment": keep_note(tx, note, command.reason_text),
+        "reason_commitment": keep_note(
+            tx, note, command.reason_text, salt_of(command.signing)
+        ),
+        **signed,
     }
     turn = _Turn(name, command.part, after_it, principal.id)
     _told(tx, turn, command.at, said)
     tx.health_changed()
+
+
+def _ordered(command: SetCircuit) -> Ordered:
+    part, lasts = command.part.value, command.lasts
+    seconds = None if lasts is None else round(lasts.total_seconds())
+    return Ordered(
+        at=command.at,
+        principal=command.principal,
+        act=OrderAct.TRIP if command.opens else OrderAct.CLOSE,
+        subject=command.connection,
+        detail=trip_detail(part, seconds) if command.opens else close_detail(part),
+        reason_code=command.reason_code,
+        reason_text=command.reason_text,
+        signing=command.signing,
+    )

@@ -30,14 +30,19 @@ class Note:
     at: datetime
 
 
-def keep_note(tx: Transaction, note: Note, text: str | None) -> str | None:
-    """Keep a text sealed; give its commitment, None without a text."""
+def keep_note(
+    tx: Transaction, note: Note, text: str | None, salt: bytes | None = None
+) -> str | None:
+    """Keep a text sealed; give its commitment, None without a text.
+
+    `salt` is that of a commitment which was signed; else one is drawn.
+    """
     if text is None:
         return None
     row = tx.one(_SQL["next"], (note.subject,))
     number = int(row["number"]) if row is not None else 1
     place = f"{note.subject}/{number}"
-    sealed = seal_text(tx.sealer, tx.entropy, "note", place, "text", text)
+    sealed = seal_text(tx.sealer, tx.entropy, "note", place, "text", text, salt)
     values = (
         note.subject,
         number,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from refundwatch.domain.intake import payment_id
 from refundwatch.domain.money import check_minor_units, exponent
+from refundwatch.domain.order import OrderAct, unfreeze_detail
 from refundwatch.domain.policy import Denial, Permission, may
 from refundwatch.errors import (
     AccountUnknown,
@@ -27,6 +28,7 @@ from refundwatch.store.sqlite import alarms
 from refundwatch.store.sqlite.bulk import put_all
 from refundwatch.store.sqlite.denial import denied
 from refundwatch.store.sqlite.notes import Note, keep_note
+from refundwatch.store.sqlite.orders import Ordered, salt_of, take_order
 from refundwatch.store.sqlite.proving import payment_proof
 from refundwatch.store.sqlite.registry import unit
 
@@ -278,7 +280,8 @@ def _must_repeat_invoice(
 
 @unit(UnfreezePayment)
 def _unfreeze(tx: Transaction, command: UnfreezePayment) -> None:
-    principal, payment = command.principal, command.payment_id
+    principal = tx.as_it_is_now(command.principal)
+    payment = command.payment_id
     denial = may(principal, Permission.REFUND_RELEASE)
     if denial is None and not principal.is_person:
         denial = Denial("people_only", "Only a person may lift a freeze.")
@@ -297,6 +300,19 @@ def _unfreeze(tx: Transaction, command: UnfreezePayment) -> None:
             f"Payment {payment} stays frozen: more is refunded or reserved than was "
             "captured."
         )
+    signed = take_order(
+        tx,
+        Ordered(
+            at=command.at,
+            principal=principal,
+            act=OrderAct.UNFREEZE,
+            subject=payment,
+            detail=unfreeze_detail(row["frozen"]),
+            reason_code=command.reason_code,
+            reason_text=command.reason_text,
+            signing=command.signing,
+        ),
+    )
     tx.change(_SQL["unfreeze"], (payment,))
     tx.append(
         command.at,
@@ -311,7 +327,9 @@ def _unfreeze(tx: Transaction, command: UnfreezePayment) -> None:
                 tx,
                 Note(command.payment_id, "payment:unfrozen", principal.id, command.at),
                 command.reason_text,
+                salt_of(command.signing),
             ),
+            **signed,
         },
     )
     alarms.close_prefixed(tx, command.at, "payment_", payment)

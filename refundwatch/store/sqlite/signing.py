@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from refundwatch.domain.decision import Decision
+    from refundwatch.domain.order import Order
     from refundwatch.store.contract import SignedText
     from refundwatch.store.sqlite.transaction import Transaction
 
@@ -62,7 +63,7 @@ def in_window(
 
 
 def refusal(
-    tx: Transaction, signed: SignedText, said: Decision, now: datetime
+    tx: Transaction, signed: SignedText, said: Decision | Order, now: datetime
 ) -> str | None:
     """Name why a statement of a person does not count, in a code; None: it does."""
     proof = said.proof
