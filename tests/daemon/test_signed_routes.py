@@ -5,18 +5,35 @@ A new route that changes something and stands in neither table fails here.
 
 from __future__ import annotations
 
+import json
+import secrets
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from refundwatch.api.models import SignedBody
+from refundwatch.api.deciding import Standing
+from refundwatch.api.drafts import SignedDecision
+from refundwatch.api.heads import LogHead
+from refundwatch.api.models import PaymentView, SignedBody
 from refundwatch.api.models_operators import CosignBody, EnrolmentBody
+from refundwatch.api.models_orders import CircuitBody, UnfreezeBody
+from refundwatch.api.ordering import circuit_order, unfreeze_order
 from refundwatch.api.paths import ROUTES, route
-from tests.daemon.test_operators import Office, office
+from refundwatch.domain.audit import salted_commitment
+from refundwatch.domain.merkle import EMPTY_ROOT
+from tests.daemon.test_operators import (
+    INSTANCE,
+    Office,
+    fingerprint,
+    office,
+    signature,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from refundwatch.api.ordering import AskedOrder
 
 DECISIONS = ("approve", "refuse", "edit", "cancel", "hold", "release", "resolve")
 SIGNED = {
@@ -130,3 +147,64 @@ async def test_unsigned_word_of_a_person_is_refused_and_written_down(
         assert (answer.status, answer.body["field"]) == (422, "signature"), answer
         seen.add(name)
     assert seen == set(SIGNED)
+
+
+async def test_orders_that_clients_build_are_what_the_daemon_checks(
+    desk: Office,
+) -> None:
+    it = desk
+    frozen = await it.refund()
+    payment = frozen["payment_id"]
+    await it.daemon.tamper(
+        f"UPDATE payment SET frozen = 'dispute' WHERE id = '{payment}'"
+    )
+    words = {"reason_code": "seen", "reason_text": "Ada called"}
+    trip = CircuitBody.model_validate({"standing": "open", "seconds": 60, **words})
+    shut = CircuitBody(standing="closed", part="reads", reason_code="seen")
+    view = PaymentView.model_validate_json(
+        json.dumps(await it.get(f"payments/{payment}", by="ola"))
+    )
+    circuit = "connections/stripe-uk/main/circuit"
+    for asked, path in (
+        (circuit_order("stripe-uk/main", trip), circuit),
+        (circuit_order("stripe-uk/main", shut), circuit),
+        (
+            unfreeze_order(view, UnfreezeBody.model_validate(words)),
+            f"payments/{payment}/unfreeze",
+        ),
+    ):
+        answer = await it.post(path, signed_by(it, asked, "ola"), by="ola")
+        assert answer.status == 200, answer
+        # Once more is a replay, or no longer what stands there.
+        again = await it.post(path, signed_by(it, asked, "ann"), by="ola")
+        assert again.status in {403, 409}, again
+    rows = it.daemon.query("SELECT act, actor, subject FROM signed_order ORDER BY at")
+    assert rows == [
+        ("circuit.trip", "person:ola", "stripe-uk/main"),
+        ("circuit.close", "person:ola", "stripe-uk/main"),
+        ("payment.unfreeze", "person:ola", payment),
+    ]
+    assert "Ada" not in str(it.daemon.rows("signed_order"))
+
+
+def signed_by(it: Office, asked: AskedOrder, person: str) -> Any:
+    """The request that a client of this person would send."""
+    salt = None if asked.reason_text is None else bytes(range(16))
+    text = asked.reason_text
+    commitment = None
+    if salt is not None and text is not None:
+        commitment = salted_commitment(salt, text.encode())
+    standing = Standing(
+        actor=f"person:{person}",
+        key=fingerprint(person),
+        instance=INSTANCE,
+        policy_version=it.daemon.hub.policy.version,
+        head=LogHead(0, EMPTY_ROOT.hex()),
+    )
+    message = asked.message(standing, commitment, it.now(), secrets.token_bytes(16))
+    made = SignedDecision(
+        message.decode(),
+        signature(person, message, "decision"),
+        None if salt is None else salt.hex(),
+    )
+    return made.put_into(asked.body).model_dump(mode="json")

@@ -21,6 +21,7 @@ from refundwatch.domain.merkle import (
     leaf_hash,
     nodes_of,
 )
+from refundwatch.domain.order import parse_order
 from refundwatch.security.sshsig import (
     namespace,
     parse_public_key,
@@ -29,7 +30,7 @@ from refundwatch.security.sshsig import (
     verify,
 )
 from tests.ssh_agents import load_key, make_key, running_agent
-from tests.unit.commands.views import detail, refund
+from tests.unit.commands.views import connection, detail, refund
 from tests.unit.security.sshsig_making import PRIVATE
 
 if TYPE_CHECKING:
@@ -183,6 +184,61 @@ def test_every_statement_has_a_nonce_of_its_own(
     }
     assert len(nonces) == 2
     assert {len(nonce) for nonce in nonces} == {22}
+
+
+# --- orders about no refund ---------------------------------------------------------
+
+
+def test_circuit_is_tripped_by_a_signed_order(
+    run: Callable[..., Ran], desk: FakeHub, agent: str, key: Path
+) -> None:
+    desk.answer("connections.circuit", connection())
+    flags = ("--for", "30m", *REASON)
+    ran = run("connections", "trip", "stripe-uk/primary", *flags, typed="y\n")
+    assert ran.code == 0, ran.err
+    body, said = ordered(desk, "connections.circuit", key)
+    assert (said.act, said.subject) == ("circuit.trip", "stripe-uk/primary")
+    assert said.detail == {"part": "orders", "lasts": "1800 seconds"}
+    assert body["seconds"] == 1800
+    salt = bytes.fromhex(body["reason_salt"])
+    assert said.reason_commitment == salted_commitment(salt, b"The customer called.")
+    shown = ran.err[: ran.err.index("[y/N]")]
+    for word in ("circuit.trip", "stripe-uk/primary", "1800 seconds"):
+        assert word in shown
+    ran = run("connections", "trip", "stripe-uk/primary", *flags, typed="n\n")
+    assert (ran.code, len(desk.named("connections.circuit"))) == (1, 1)
+
+
+def test_freeze_that_is_shown_is_lifted_by_a_signed_order(
+    run: Callable[..., Ran], desk: FakeHub, agent: str, key: Path
+) -> None:
+    frozen = detail().payment.model_copy(update={"frozen": "dispute"})
+    desk.answer("payments.show", frozen)
+    desk.answer("payments.unfreeze", frozen.model_copy(update={"frozen": None}))
+    flags = ("--reason-code", "checked")
+    ran = run("payments", "unfreeze", frozen.id, *flags, typed="y\n")
+    assert ran.code == 0, ran.err
+    _, said = ordered(desk, "payments.unfreeze", key)
+    assert (said.act, said.subject, said.reason_commitment) == (
+        "payment.unfreeze",
+        frozen.id,
+        None,
+    )
+    assert said.detail == {"was": "dispute"}
+    assert "frozen: dispute" in ran.err
+    desk.answer("payments.show", frozen.model_copy(update={"frozen": None}))
+    ran = run("payments", "unfreeze", frozen.id, *flags, "--yes")
+    assert "is not frozen" in ran.err
+    assert len(desk.named("payments.unfreeze")) == 1
+
+
+def ordered(hub: FakeHub, route: str, key: Path) -> tuple[Any, Any]:
+    """The body that was sent, and its order, once its signature was verified."""
+    (call,) = hub.named(route)
+    public = parse_public_key(key.with_suffix(".pub").read_text("utf-8"))
+    statement = call.body["statement"].encode()
+    verify(statement, call.body["signature"], namespace=DECISION, key=public)
+    return call.body, parse_order(statement)
 
 
 # --- what is not signed -----------------------------------------------------------

@@ -163,3 +163,23 @@ def numbers(**changes: Any) -> m.NumbersView:
         "down_seconds": 0,
     }
     return m.NumbersView(**(values | changes))
+
+
+def connection(**changes: Any) -> m.ConnectionView:
+    values: dict[str, Any] = {
+        "id": "stripe-uk/primary",
+        "account": "stripe-uk",
+        "gateway": "stripe",
+        "endpoint": "https://gateway.example",
+        "health": "up",
+        "paused": None,
+        "consecutive_failures": 0,
+        "last_ok_at": None,
+        "last_failure_at": None,
+        "last_failure": None,
+        "down_since": None,
+        "queued": 0,
+        "sending": 0,
+        "unknown": 0,
+    }
+    return m.ConnectionView.model_validate({**values, **changes})
