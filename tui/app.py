@@ -27,6 +27,7 @@ from tui import format as f
 from tui import look
 from tui.desk import Desk
 from tui.messages import HubSaid
+from tui.ordering import ask_circuit, ask_unfreeze
 from tui.proposal import of_detail, why_not
 from tui.screens.approvals import ApprovalsScreen
 from tui.screens.base import HubScreen
@@ -41,7 +42,7 @@ from tui.signing import Pen
 from tui.state import AlarmAnswered, HubState, Ticked, reduce
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from textual import events
     from textual.screen import Screen
@@ -328,17 +329,12 @@ class Dashboard(App[None]):
     @work(group="decision", exit_on_error=False)
     async def decide(self, action: ActionName, seen: RefundView) -> None:
         """Carry a decision from the key to the daemon's answer."""
-        if self._deciding:
-            return
-        self._deciding = True
-        try:
-            confirmed = await self._propose(action, seen)
-            if confirmed is not None:
-                await self._send(confirmed)
-        except RefundwatchError as error:
-            self.say(error.message, severity="error")
-        finally:
-            self._deciding = False
+        await self._alone(lambda _: self._decide(action, seen))
+
+    async def _decide(self, action: ActionName, seen: RefundView) -> None:
+        confirmed = await self._propose(action, seen)
+        if confirmed is not None:
+            await self._send(confirmed)
 
     async def _propose(self, action: ActionName, seen: RefundView) -> Confirmed | None:
         obstacle = self.state.why_not()
@@ -367,6 +363,30 @@ class Dashboard(App[None]):
         except ApiUnreachable as error:
             sentence = f"{error.message} Look at the refund before you try again."
             raise ApiUnreachable(sentence) from error
+
+    # --- orders about no refund ------------------------------------------------
+
+    @work(group="decision", exit_on_error=False)
+    async def order_circuit(self) -> None:
+        """Stop a connection by hand, or let it go on."""
+        await self._alone(ask_circuit)
+
+    @work(group="decision", exit_on_error=False)
+    async def lift_freeze(self, payment_id: str) -> None:
+        """Lift the freeze of a payment, as it is now."""
+        await self._alone(lambda app: ask_unfreeze(app, payment_id))
+
+    async def _alone(self, asking: Callable[[Dashboard], Awaitable[None]]) -> None:
+        """Ask one thing at a time; tell what failed."""
+        if self._deciding:
+            return
+        self._deciding = True
+        try:
+            await asking(self)
+        except RefundwatchError as error:
+            self.say(error.message, severity="error")
+        finally:
+            self._deciding = False
 
 
 def _now() -> datetime:

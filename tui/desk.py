@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from refundwatch.api import models as m
+from refundwatch.api.ordering import OrderAct, send_circuit, send_unfreeze
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from refundwatch.api.client import ApiClient
     from refundwatch.api.drafts import SignedDecision
     from tui.proposal import Proposal
+    from tui.screens.order import ConfirmedOrder
 
 AWAITING: Final = "state:awaiting_approval"
 
@@ -77,3 +79,20 @@ class Desk:
         if decided.waiting_for:
             said += f" Still needed: {decided.waiting_for}."
         return said
+
+    async def payment(self, payment_id: str) -> m.PaymentView:
+        """Read a payment."""
+        return await (await self._opened()).call(
+            "payments.show", m.PaymentView, parts={"payment": payment_id}
+        )
+
+    async def send_order(self, order: ConfirmedOrder) -> str:
+        """Send an order with its signature; return what it did, in a sentence."""
+        client, asked = await self._opened(), order.asked
+        if asked.act is OrderAct.UNFREEZE:
+            payment = await send_unfreeze(client, asked, order.signed)
+            return f"{payment.id} is frozen no more."
+        connection = await send_circuit(client, asked, order.signed)
+        part = asked.detail["part"]
+        stopped = asked.act is OrderAct.TRIP
+        return f"{connection.id}: {part} {'stopped' if stopped else 'go on'}."

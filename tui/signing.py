@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from refundwatch.api.client import ApiClient
-    from refundwatch.api.drafts import Draft, SignedDecision
+    from refundwatch.api.drafts import Draft, SignedDecision, Statable
     from refundwatch.config import SigningConfig
     from tui.proposal import Proposal
 
@@ -50,13 +50,16 @@ class Pen:
         body = proposal.body()
         if body is None:
             return None
+        return await self.draft_of(asked_of(proposal.action, proposal.refund, body))
+
+    async def draft_of(self, asked: Statable) -> Draft | None:
+        """Prepare whatever people sign; None where nothing is signed."""
         client = await self._opened()
         me = await client.call("me", MeView)
         if not signs(me):
             return None
         way, key = self._config.way, self._config.key
         signer = await open_signer(way, key, os.environ, _elsewhere)
-        asked = asked_of(proposal.action, proposal.refund, body)
         world = World(_now, secrets.token_bytes, state_folder())
         return await draft(client, me, asked, signer, world)
 

@@ -97,7 +97,7 @@ def payment(it: m.RefundView) -> m.PaymentView:
         reserved=it.amount,
         external=nothing,
         refundable=captured.model_copy(update={"minor": 50_000 - it.amount.minor}),
-        frozen=None,
+        frozen=it.frozen,
         knowledge="read",
         captured_at=START - timedelta(days=3),
         created_at=START - timedelta(days=3),
@@ -228,6 +228,11 @@ class Hub:
                 web.get("/v1/refunds", self._list),
                 web.get("/v1/refunds/{refund}", self._show),
                 web.post("/v1/refunds/{refund}/{action}", self._decide),
+                web.get("/v1/payments/{payment}", self._payment),
+                web.post("/v1/payments/{payment}/unfreeze", self._unfreeze),
+                web.post(
+                    "/v1/connections/{account}/{connection}/circuit", self._circuit
+                ),
                 web.get("/v1/metrics", self._metrics),
                 web.post("/v1/alarms/{alarm}/acknowledge", self._acknowledge),
                 web.get("/v1/events", self._events),
@@ -399,6 +404,22 @@ class Hub:
         if it is None:
             return problem(404, "refund.unknown", "There is no such refund.")
         return answer(self.detail(it))
+
+    async def _payment(self, request: web.Request) -> web.Response:
+        wanted = request.match_info["payment"]
+        it = next(known for known in self.refunds if known.payment_id == wanted)
+        return answer(payment(it))
+
+    async def _unfreeze(self, request: web.Request) -> web.Response:
+        wanted = request.match_info["payment"]
+        self.bodies.append(("unfreeze", wanted, await request.json()))
+        it = next(known for known in self.refunds if known.payment_id == wanted)
+        return answer(payment(it).model_copy(update={"frozen": None}))
+
+    async def _circuit(self, request: web.Request) -> web.Response:
+        name = f"{request.match_info['account']}/{request.match_info['connection']}"
+        self.bodies.append(("circuit", name, await request.json()))
+        return answer(next(it for it in self.connections if it.id == name))
 
     async def _decide(self, request: web.Request) -> web.Response:
         refund_id, action = request.match_info["refund"], request.match_info["action"]

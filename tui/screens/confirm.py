@@ -1,34 +1,23 @@
 """The second step of every decision: exactly what is signed and sent, No before Yes.
 
 Invariant: what is shown is the proposal that is signed and returned; it cannot be
-confirmed while the line is stale, after the refund became another, or before it is
-known what will be signed and with which key. What hinders the key is said right here.
+confirmed after the refund became another.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from rich.text import Text
-from textual import work
-from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.widgets import Button, Input, Static
-
-from refundwatch.errors import RefundwatchError
 from tui import format as f
 from tui.proposal import TITLES, YES, Proposal
-from tui.screens.dialog import Dialog
+from tui.screens.sign import SignScreen
 
 if TYPE_CHECKING:
-    from textual.app import ComposeResult
-
     from refundwatch.api.drafts import Draft, SignedDecision
     from refundwatch.api.models import RefundView
     from tui.signing import Pen
-    from tui.state import HubState
 
-LABEL = 14
 LARGE_APPROVALS = 2
 
 
@@ -40,19 +29,18 @@ class Confirmed:
     signed: SignedDecision | None
 
 
-class ConfirmScreen(Dialog[Confirmed | None]):
+class ConfirmScreen(SignScreen[Confirmed]):
     """Shows a proposal, has it signed; gives both back, or None."""
+
+    LOUD: ClassVar[frozenset[str]] = frozenset(
+        {"refund", "amount", "new amount", "became"}
+    )
 
     def __init__(self, proposal: Proposal, seen: RefundView | None, pen: Pen) -> None:
         """Show `proposal`; `seen` is what the list displayed, if it did."""
-        super().__init__()
+        super().__init__(pen)
         self._proposal = proposal
         self._seen = seen
-        self._pen = pen
-        self._draft: Draft | None = None
-        # Until it is known what is signed, and while it is being signed.
-        self._busy: str | None = "Looking for your key..."
-        self._trouble: str | None = None
         self._changed: str | None = None
 
     @property
@@ -65,65 +53,27 @@ class ConfirmScreen(Dialog[Confirmed | None]):
         amount = self._proposal.amount
         return f.digits(amount.minor, amount.exponent) if live or large else None
 
-    def compose(self) -> ComposeResult:
-        """Lay out the facts, No and Yes."""
+    @property
+    def has_statement(self) -> bool:
+        """Tell whether this is something that people sign: a look-up is not."""
+        return self._proposal.body() is not None
+
+    def words(self) -> tuple[str, str, str]:
+        """Give title, effect, and the words of Yes."""
         it = self._proposal
-        with Vertical(id="dialog"):
-            yield Static(Text(TITLES[it.action] + "?"), id="dialog-title")
-            with VerticalScroll(id="dialog-facts", can_focus=False):
-                yield Static(self._facts())
-            yield Static(Text(it.effect), id="dialog-effect")
-            yield Static(id="dialog-warning")
-            yield Input(id="dialog-amount", compact=True, disabled=True)
-            with Horizontal(id="dialog-buttons"):
-                yield Button("No, go back", id="no", disabled=True, compact=True)
-                yield Button(YES[it.action], id="yes", disabled=True, compact=True)
+        return TITLES[it.action], it.effect, YES[it.action]
 
-    def on_mount(self) -> None:
-        """Show whether an amount must be typed; find out what is signed."""
-        self.call_after_refresh(self._judge)
-        self._prepare()
+    def lines(self) -> list[tuple[str, str]]:
+        """Give the proposal."""
+        return self._proposal.lines()
 
-    @work(group="signing", exclusive=True, exit_on_error=False)
-    async def _prepare(self) -> None:
-        """Find who signs, and show what."""
-        try:
-            self._draft = await self._pen.draft(self._proposal)
-        except RefundwatchError as error:
-            self._trouble = error.message
-        self._busy = None
-        self.query_one("#dialog-facts Static", Static).update(self._facts())
-        self._judge()
+    async def prepared(self) -> Draft | None:
+        """Find who signs, and what."""
+        return await self._pen.draft(self._proposal)
 
-    @work(group="signing", exclusive=True, exit_on_error=False)
-    async def _sign(self, draft: Draft) -> None:
-        """Have it signed; stay open where that fails."""
-        self._busy, self._trouble = "Waiting for your key: touch it if it asks.", None
-        self._judge()
-        try:
-            signed = await self._pen.sign(draft)
-        except RefundwatchError as error:
-            self._trouble = error.message
-            signed = None
-        self._busy = None
-        self._judge()
-        if signed is not None and self.obstacle() is None:
-            self.dismiss(Confirmed(self._proposal, signed))
-
-    def ready(self) -> None:
-        """Put the focus on No."""
-        field = self.query_one("#dialog-amount", Input)
-        field.disabled = self.typed_amount is None
-        no = self.query_one("#no", Button)
-        no.disabled = False
-        no.focus()
-        self._judge()
-
-    def watch_hub(self, hub: HubState) -> None:
-        """Judge anew whenever something changed."""
-        del hub
-        if self.is_mounted:
-            self._judge()
+    def confirmed(self, signed: SignedDecision | None) -> Confirmed:
+        """Give the proposal with its signature."""
+        return Confirmed(self._proposal, signed)
 
     def obstacle(self) -> str | None:
         """Say why it cannot be confirmed now."""
@@ -133,93 +83,11 @@ class ConfirmScreen(Dialog[Confirmed | None]):
             # Kept, because the state remembers only the latest changes.
             word = f.plain(newer.state_word)
             self._changed = f"It changed meanwhile: it is now {word}. Go back."
-        return self._changed or self.hub.why_not()
+        return self._changed or super().obstacle()
 
-    @property
-    def _unready(self) -> bool:
-        """Tell whether there is nothing yet that a yes could sign or send."""
-        return self._busy is not None or (
-            self._trouble is not None and self._draft is None
-        )
-
-    def _judge(self) -> None:
-        fields = self.query("#dialog-amount")
-        if not fields:
-            return
-        field = fields.first(Input)
-        wanted = self.typed_amount
-        field.display = wanted is not None
-        field.placeholder = f"type {wanted} to allow Yes" if wanted else ""
-        obstacle = self.obstacle()
-        said = obstacle or self._trouble or self._busy or self._difference() or ""
-        warning = self.query_one("#dialog-warning", Static)
-        warning.update(Text(said))
-        warning.display = bool(said)
-        typed = field.value.strip().replace(" ", "")
-        ready = wanted is None or typed == wanted
-        self.query_one("#yes", Button).disabled = not (
-            self.armed and obstacle is None and ready and not self._unready
-        )
-
-    def _difference(self) -> str | None:
+    def remark(self) -> str | None:
+        """Say that the list showed an older one."""
         if self._seen is None or self._proposal.is_about(self._seen):
             return None
         was = f"{f.money(self._seen.amount)}, revision {self._seen.revision}"
         return f"This is newer than the list showed ({was})."
-
-    def _facts(self) -> Text:
-        text = Text()
-        for label, words in [*self._proposal.lines(), *self._signed_lines()]:
-            text.append(f"{label:>{LABEL}}  ", "dim")
-            loud = label in ("refund", "amount", "new amount", "became")
-            text.append(words + "\n", "bold" if loud else "")
-        text.rstrip()
-        return text
-
-    def _signed_lines(self) -> list[tuple[str, str]]:
-        if self._draft is not None:
-            return self._pen.lines(self._draft)
-        if self._unready or self._proposal.body() is None:
-            return []
-        return [("signature", "none: the daemon asks you for none")]
-
-    def on_input_changed(self) -> None:
-        """Judge what was typed."""
-        self._judge()
-
-    def on_input_submitted(self) -> None:
-        """Go on to the buttons: enter in the field never sends."""
-        self.query_one("#no", Button).focus()
-
-    def on_button_pressed(self, event: Button.Pressed) -> None:
-        """Give the answer."""
-        event.stop()
-        if not self.armed:
-            return
-        if event.button.id == "yes":
-            self._confirm()
-        elif event.button.id == "no":
-            self.dismiss(None)
-
-    def _confirm(self) -> None:
-        if self.obstacle() is not None or self._unready:
-            return
-        if self._draft is None:
-            self.dismiss(Confirmed(self._proposal, None))
-        else:
-            self._sign(self._draft)
-
-    def on_key(self, event: object) -> None:
-        """Move between the buttons and through the facts; y is no answer."""
-        key = getattr(event, "key", "")
-        facts = self.query_one("#dialog-facts", VerticalScroll)
-        if key in ("up", "k"):
-            facts.scroll_up(animate=False)
-        elif key in ("down", "j"):
-            facts.scroll_down(animate=False)
-        if self.armed and key in ("left", "h"):
-            self.query_one("#no", Button).focus()
-        elif self.armed and key in ("right", "l"):
-            yes = self.query_one("#yes", Button)
-            if not yes.disabled:
-                yes.focus()

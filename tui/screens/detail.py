@@ -89,6 +89,13 @@ class DetailScreen(HubScreen):
             tooltip="Say what became of it; a second person must agree.",
         ),
         Binding(
+            "f",
+            "unfreeze",
+            "Lift freeze",
+            id="detail.unfreeze",
+            tooltip="Lift the freeze of this refund's payment; you are asked again.",
+        ),
+        Binding(
             "y",
             "copy",
             "Copy id",
@@ -210,6 +217,11 @@ class DetailScreen(HubScreen):
         if self.detail is not None:
             self.dashboard.decide(action, self.detail.refund)
 
+    def action_unfreeze(self) -> None:
+        """Lift the freeze of the payment."""
+        if self.detail is not None:
+            self.dashboard.lift_freeze(self.detail.payment.id)
+
     def action_copy(self) -> None:
         """Copy the id."""
         self.dashboard.copy_text(self.refund_id, "The id")
@@ -221,6 +233,8 @@ class DetailScreen(HubScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide what the refund's state rules out; its reason stands on the screen."""
+        if action == "unfreeze":
+            return self._may_unfreeze()
         if action != "decide":
             return True
         if self.detail is None:
@@ -231,3 +245,9 @@ class DetailScreen(HubScreen):
                     return False
                 return self.hub.live or None
         return False
+
+    def _may_unfreeze(self) -> bool | None:
+        """Offer to lift a freeze where there is one, greyed out for who may not."""
+        if self.detail is None or self.detail.payment.frozen is None:
+            return False
+        return self.hub.why_not("refund:release") is None or None

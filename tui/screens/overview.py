@@ -50,6 +50,13 @@ class OverviewScreen(HubScreen):
             id="overview.acknowledge",
             tooltip="Note that you have seen the chosen alarm.",
         ),
+        Binding(
+            "c",
+            "circuit",
+            "Circuit",
+            id="overview.circuit",
+            tooltip="Stop a connection by hand, or let it go on; you are asked again.",
+        ),
     ]
     metrics: var[MetricsView | None] = var(None)
     seconds: var[int] = var(f.DAY, init=False)
@@ -104,9 +111,15 @@ class OverviewScreen(HubScreen):
         if alarm is not None and alarm.acknowledged_at is None:
             self.dashboard.acknowledge(alarm.id)
 
+    def action_circuit(self) -> None:
+        """Stop a connection, or let it go on."""
+        self.dashboard.order_circuit()
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Grey out what cannot be done now."""
         del parameters
+        if action == "circuit":
+            return self.hub.why_not("connection:control") is None or None
         if action != "acknowledge":
             return True
         alarms = self.query(Alarms)
