@@ -25,6 +25,7 @@ LONGEST_DELAY_SECONDS: Final = 30
 """Some gateways want half an hour or a day before people decide; a run drains for two
 minutes."""
 
+ROOT_FILE: Final = "root_operators"
 BANDS: Final = {
     "GBP": ("80.00", "400.00"),
     "EUR": ("80.00", "400.00"),
@@ -73,13 +74,21 @@ class Folder:
         return self.path / "you.token"
 
     @property
+    def agent_socket(self) -> Path:
+        """Name the socket of the agent with the key of whoever watches."""
+        return self.path / "agent.sock"
+
+    @property
     def admin_url(self) -> str:
         """Name the sandbox's admin API."""
         return f"http://127.0.0.1:{self.ports.admin}"
 
 
-def prepare(path: Path, settings: DemoSettings) -> Folder:
-    """Write both configurations and every secret into an empty folder."""
+def prepare(path: Path, settings: DemoSettings, roots: str | None = None) -> Folder:
+    """Write both configurations and every secret into an empty folder.
+
+    `roots` is the root file: people sign where there is one.
+    """
     accounts = [EVERY[name] for name in settings.accounts]
     with_two = [account.name for account in accounts if SECOND in account.connections]
     free = free_ports(3 + len(accounts) + len(with_two))
@@ -103,6 +112,10 @@ def prepare(path: Path, settings: DemoSettings) -> Folder:
     daemon = _daemon(ports, settings) + "".join(
         _account(account, ports, settings) for account in accounts
     )
+    if roots is not None:
+        (path / ROOT_FILE).touch(mode=0o644)
+        (path / ROOT_FILE).write_text(roots, encoding="utf-8")
+        daemon += f'\n[operators]\nroots = "{ROOT_FILE}"\n'
     (path / "config.toml").write_text(daemon, encoding="utf-8")
     return Folder(path, ports)
 

@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from refundwatch.demo import processes
+from refundwatch.demo.agent import running_agent
 from refundwatch.demo.folder import prepare
-from refundwatch.demo.people import hire
+from refundwatch.demo.keys import cut_keys, root_file
+from refundwatch.demo.people import enrol
 from refundwatch.demo.run import Stage
 from refundwatch.demo.sandbox_admin import SandboxAdmin
 from refundwatch.demo.settings import parse
@@ -25,6 +27,7 @@ from refundwatch.errors import DemoFailed, InvariantBroken
 
 if TYPE_CHECKING:
     from refundwatch.demo.folder import Folder
+    from refundwatch.demo.keys import Keyring
     from refundwatch.demo.settings import DemoSettings
 
 KEPT_FOR_YOU: Final = 12
@@ -51,22 +54,26 @@ def main(argv: list[str]) -> int:
             if any(folder.iterdir()):
                 raise DemoFailed(f"{folder} is not empty.")
         try:
-            return asyncio.run(_demo(prepare(folder, settings), settings))
+            keys = cut_keys()
+            prepared = prepare(folder, settings, root_file(keys))
+            return asyncio.run(_demo(prepared, settings, keys))
         except asyncio.CancelledError:
             return ENDED
 
 
-async def _demo(folder: Folder, settings: DemoSettings) -> int:
+async def _demo(folder: Folder, settings: DemoSettings, keys: Keyring) -> int:
     _end_tidily()
     async with AsyncExitStack() as stack:
         dashboard = None
         if not settings.headless:
+            agent = running_agent(folder.agent_socket, keys["you"])
+            await stack.enter_async_context(agent)
             # It takes as long to load as the daemon, so it loads beside it.
             dashboard = await stack.enter_async_context(processes.dashboard(folder))
         await stack.enter_async_context(processes.sandbox(folder, settings))
         sandbox = await stack.enter_async_context(SandboxAdmin(folder.admin_url))
         await stack.enter_async_context(processes.daemon(folder))
-        crew = await hire(folder)
+        crew = await enrol(folder, keys)
         stage = Stage(folder, crew, sandbox, settings, Tally())
         if dashboard is None:
             return await _headless(stage)
@@ -101,7 +108,9 @@ async def _watched(stage: Stage, dashboard: asyncio.subprocess.Process) -> int:
     """Play beneath the dashboard; leaving it stops everything."""
 
     async def until() -> None:
+        awake = asyncio.ensure_future(stage.stay_awake())
         await dashboard.wait()
+        awake.cancel()
 
     await stage.play(until, keep=KEPT_FOR_YOU)
     _say("The dashboard was left; letting what is on its way arrive.")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sys
 from contextlib import asynccontextmanager, suppress
@@ -69,10 +70,20 @@ async def daemon(folder: Folder) -> AsyncIterator[asyncio.subprocess.Process]:
 
 @asynccontextmanager
 async def dashboard(folder: Folder) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Begin the dashboard, which opens as soon as its token is there."""
+    """Begin the dashboard, which opens as soon as its token is there.
+
+    It signs by the run's own agent, whatever its user's settings say.
+    """
+    home = str(folder.path / "home")
+    own = {
+        "SSH_AUTH_SOCK": str(folder.agent_socket),
+        "XDG_CONFIG_HOME": home,
+        "XDG_STATE_HOME": home,
+    }
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "refundwatch.demo.dashboard"),
         *(folder.server, str(folder.token_file)),
+        env={**os.environ, **own},
     )
     try:
         yield process

@@ -10,10 +10,11 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from refundwatch.api import models as m
-from refundwatch.api.client import ApiClient
+from refundwatch.demo.deciding import two_deciders
 from refundwatch.errors import ApiProblem, ApiUnreachable
 
 if TYPE_CHECKING:
+    from refundwatch.demo.deciding import Decider
     from refundwatch.demo.people import Crew
     from refundwatch.demo.sandbox_admin import Execution, SandboxAdmin
     from refundwatch.demo.traffic import Tally
@@ -44,10 +45,7 @@ class Reviewers:
 
     async def run(self) -> None:
         """Look and decide until cancelled."""
-        async with (
-            ApiClient(self._server, self._crew.ann) as ann,
-            ApiClient(self._server, self._crew.ben) as ben,
-        ):
+        async with two_deciders(self._server, self._crew) as (ann, ben):
             while True:
                 try:
                     await self._round(ann, ben)
@@ -55,13 +53,15 @@ class Reviewers:
                     self._tally.unreachable += 1
                 await asyncio.sleep(PAUSE_SECONDS)
 
-    async def _round(self, ann: ApiClient, ben: ApiClient) -> None:
-        page = await ann.call(
+    async def _round(self, ann: Decider, ben: Decider) -> None:
+        page = await ann.client.call(
             "refunds.list", m.RefundPage, query={"filter": "state:review", "limit": 200}
         )
         unsettled = [it for it in page.items if it.review_reason in _UNSETTLED]
         if not unsettled or not await self._sandbox.is_quiet():
             return
+        for person in (ann, ben):
+            await person.look()
         books = await self._sandbox.executions()
         for refund in unsettled:
             found = [one for one in books if _is_of(one, refund)]
@@ -69,7 +69,7 @@ class Reviewers:
                 await self._say(person, refund, found)
 
     async def _say(
-        self, person: ApiClient, it: m.RefundView, found: list[Execution]
+        self, person: Decider, it: m.RefundView, found: list[Execution]
     ) -> None:
         body = m.ResolveBody.model_validate(
             {
@@ -80,9 +80,7 @@ class Reviewers:
             }
         )
         try:
-            await person.call(
-                "refunds.resolve", m.DecidedView, parts={"refund": it.id}, body=body
-            )
+            await person.decide("resolve", it, body)
         except ApiProblem as problem:
             if problem.code not in _RACED:
                 self._tally.wrong_answers.append(f"{it.id}: {problem.code}")

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 PAGE: Final = 500
 REST_SECONDS: Final = 0.5
+AWAKE_SECONDS: Final = 300.0
 _MOVING: Final = OPEN | {"queued"}
 
 
@@ -68,6 +69,14 @@ class Stage:
                 group.create_task(outages(self.sandbox, self.settings, stop))
                 await until()
                 stop.set()
+
+    async def stay_awake(self) -> None:
+        """Keep the session of whoever watches from ending by idleness."""
+        async with ApiClient(self.folder.server, self.crew.you) as client:
+            while True:
+                with contextlib.suppress(ApiUnreachable):
+                    await client.call("me", m.MeView)
+                await asyncio.sleep(AWAKE_SECONDS)
 
     async def settle(
         self, seconds: float = DRAIN_SECONDS, *, undecided: bool = False

@@ -13,14 +13,16 @@ from random import Random
 from typing import TYPE_CHECKING, Final
 
 from refundwatch.api import models as m
-from refundwatch.api.client import ApiClient
 from refundwatch.demo.accounts import EVERY
+from refundwatch.demo.deciding import two_deciders
 from refundwatch.demo.sandbox_admin import TakenPayment
 from refundwatch.errors import ApiProblem, ApiUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from refundwatch.api.client import ApiClient
+    from refundwatch.demo.deciding import Decider
     from refundwatch.demo.people import Crew
     from refundwatch.demo.sandbox_admin import SandboxAdmin
 
@@ -183,7 +185,10 @@ class Approvers:
         *,
         refusing: float = 0.03,
     ) -> None:
-        """Decide through two tokens of two persons; `refusing` is the part refused."""
+        """Decide as two persons, by key where the run has keys.
+
+        `refusing` is the part that they refuse.
+        """
         self._refusing = refusing
         self._server = server
         self._crew = crew
@@ -197,10 +202,7 @@ class Approvers:
 
         With `to_end` they go on until nothing waits, keeping nothing back.
         """
-        async with (
-            ApiClient(self._server, self._crew.ann) as ann,
-            ApiClient(self._server, self._crew.ben) as ben,
-        ):
+        async with two_deciders(self._server, self._crew) as (ann, ben):
             while not stop.is_set():
                 await self._round(ann, ben, keep)
                 await asyncio.sleep(pause)
@@ -208,9 +210,9 @@ class Approvers:
             while waiting:
                 waiting = await self._round(ann, ben, 0)
 
-    async def _round(self, ann: ApiClient, ben: ApiClient, keep: int) -> int:
+    async def _round(self, ann: Decider, ben: Decider, keep: int) -> int:
         try:
-            page = await ann.call(
+            page = await ann.client.call(
                 "refunds.list",
                 m.RefundPage,
                 query={
@@ -220,6 +222,8 @@ class Approvers:
                 },
             )
             waiting = page.items[keep:]
+            for person in (ann, ben) if waiting else ():
+                await person.look()
             for refund in waiting:
                 await self._decide(ann, ben, refund)
         except ApiUnreachable:
@@ -227,8 +231,7 @@ class Approvers:
             return 1
         return len(waiting)
 
-    async def _decide(self, ann: ApiClient, ben: ApiClient, it: m.RefundView) -> None:
-        parts = {"refund": it.id}
+    async def _decide(self, ann: Decider, ben: Decider, it: m.RefundView) -> None:
         try:
             if self._rng.random() < self._refusing:
                 body = m.DecisionBody(
@@ -237,7 +240,7 @@ class Approvers:
                     reason_code="not_entitled",
                     reason_text="The goods never came back.",
                 )
-                await ann.call("refunds.refuse", m.DecidedView, parts=parts, body=body)
+                await ann.decide("refuse", it, body)
                 self._tally.refused += 1
                 return
             await self._approve((ann, ben), it)
@@ -246,7 +249,7 @@ class Approvers:
             if problem.code not in _RACED:
                 self._tally.wrong_answers.append(f"{it.id}: {problem.code}")
 
-    async def _approve(self, persons: tuple[ApiClient, ...], it: m.RefundView) -> None:
+    async def _approve(self, persons: tuple[Decider, ...], it: m.RefundView) -> None:
         """Get as many approvals as are missing, each from another person."""
         yes = m.ApproveBody(revision=it.revision, request_sha256=it.request_sha256)
         missing = it.required_approvals - it.approvals
@@ -254,12 +257,7 @@ class Approvers:
             if missing == 0:
                 return
             try:
-                await person.call(
-                    "refunds.approve",
-                    m.DecidedView,
-                    parts={"refund": it.id},
-                    body=yes,
-                )
+                await person.decide("approve", it, yes)
             except ApiProblem as problem:
                 if problem.code != "policy.denied":
                     raise

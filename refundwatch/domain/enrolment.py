@@ -1,8 +1,8 @@
 """What root operators say about operators, as the bytes that they sign.
 
 Invariant: a statement names one person and everything that shall hold of it, and the
-statement before it (`previous`), so that none can be left out or put in between; its
-bytes are canonical.
+head of the history of statements that its signers saw (`previous`), so that none about
+the same person can be left out or put in between; its bytes are canonical.
 """
 
 from __future__ import annotations

@@ -3,11 +3,17 @@
 Invariant: a roster is what the root file and the statements say, in their order, and
 nothing else; a key belongs to one person for ever, since two persons with one key would
 be one pair of eyes.
+
+A statement names the head of the history that its signers saw. It holds as long as
+nothing about the same person came into force since: so two persons can be enrolled at
+the same time, and none comes into force twice, because the first time is a change about
+its own person. Each head commits to every statement before it and to their order.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from refundwatch.domain.enrolment import FIRST_PREVIOUS, Act, Enrolment
@@ -57,12 +63,18 @@ class Operator:
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """Every operator by person, and where the chain of statements stands."""
+    """Every operator by person, and where the history of statements stands.
+
+    `heads` gives for each head that there was the number of statements under it,
+    `changed` for each person the number of the last statement about it.
+    """
 
     instance: str
     operators: Mapping[str, Operator] = field(default_factory=dict)
     head: str = FIRST_PREVIOUS
     number: int = 0
+    heads: Mapping[str, int] = field(default_factory=lambda: {FIRST_PREVIOUS: 0})
+    changed: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def roots(self) -> tuple[Operator, ...]:
@@ -95,10 +107,7 @@ class Roster:
         """
         if said.instance != self.instance:
             raise EnrolmentRefused("The statement is for another instance.")
-        if said.previous != self.head:
-            raise EnrolmentRefused(
-                "Another statement came between: propose it again.", field="previous"
-            )
+        self._must_fit(said)
         match said.act:
             case Act.ENROL:
                 changed = self._enrol(said)
@@ -106,10 +115,38 @@ class Roster:
                 changed = self._set_roles(said)
             case Act.REVOKE:
                 changed = self._revoke(said)
-        operators = {**self.operators, said.person: changed}
+        number, head = self.number + 1, self._next_head(said)
         return replace(
-            self, operators=operators, head=said.digest, number=self.number + 1
+            self,
+            operators={**self.operators, said.person: changed},
+            head=head,
+            number=number,
+            heads={**self.heads, head: number},
+            changed={**self.changed, said.person: number},
         )
+
+    def _must_fit(self, said: Enrolment) -> None:
+        seen = self.heads.get(said.previous)
+        if seen is None:
+            raise EnrolmentRefused(
+                "The statement was made after a history that this is not.",
+                field="previous",
+            )
+        if self.changed.get(said.person, 0) > seen:
+            raise EnrolmentRefused(
+                f"Another statement about {said.person} came between: propose it "
+                "again.",
+                field="previous",
+            )
+
+    def _next_head(self, said: Enrolment) -> str:
+        """Name the history with this statement at its end.
+
+        Where the statement itself names the head before it, its own digest says all.
+        """
+        if said.previous == self.head:
+            return said.digest
+        return sha256(f"{self.head} {said.digest}".encode("ascii")).hexdigest()
 
     def _enrol(self, said: Enrolment) -> Operator:
         known = self.operators.get(said.person, Operator(said.person))

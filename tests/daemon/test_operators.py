@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from refundwatch.api.paths import PREFIX, ROUTES
 from refundwatch.domain.decision import Decision, Proof, Verdict
-from refundwatch.domain.enrolment import Act, Enrolment
+from refundwatch.domain.enrolment import FIRST_PREVIOUS, Act, Enrolment
 from refundwatch.domain.login import Login
 from refundwatch.domain.merkle import EMPTY_ROOT
 from refundwatch.domain.policy import Role
@@ -311,6 +311,60 @@ async def test_two_roots_enrol_and_the_list_is_replayed(tmp_path: Path) -> None:
         roles = {row["person"]: row["roles"] for row in listed["items"]}
         assert roles["person:ben"] == ["approver"]
         assert "person:ann" not in roles
+
+
+async def test_enrolments_proposed_at_once_come_into_force_one_after_another(
+    tmp_path: Path,
+) -> None:
+    async with office(tmp_path) as it:
+        at = it.now()
+        said = [
+            Enrolment(
+                instance=INSTANCE,
+                act=Act.ENROL,
+                person=f"person:{name}",
+                key=fingerprint(name),
+                public_key=line(name),
+                roles=frozenset(ROLES[name]),
+                reason="staff",
+                previous=FIRST_PREVIOUS,
+                nonce=nonce() + "x" * 10,
+                issued_at=at,
+                expires_at=at + timedelta(hours=1),
+            )
+            for name in ("ann", "ben")
+        ]
+        for one in said:
+            text = one.statement()
+            proposed = await it.post(
+                "operators/statements",
+                {
+                    "statement": text.decode(),
+                    "signature": signature("root", text, "enrol"),
+                },
+                by="root",
+            )
+            assert proposed.status == 201, proposed
+        for number, one in enumerate(said, start=1):
+            body = {"signature": signature("toor", one.statement(), "enrol")}
+            path = f"operators/statements/{one.digest}/sign"
+            signed = await it.post(path, body, by="toor")
+            assert signed.body["number"] == number, signed
+        head = (await it.get("operators", by="root"))["head"]
+    async with office(tmp_path) as it:
+        assert (await it.get("operators", by="root"))["head"] == head
+        for name in ("ann", "ben"):
+            await it.log_in(name)
+        # What was in force once is no way to give roles back.
+        gone = await it.say(Act.REVOKE, "ann")
+        assert gone.body["number"] == 3, gone
+        text = said[0].statement()
+        again = await it.post(
+            "operators/statements",
+            {"statement": text.decode(), "signature": signature("root", text, "enrol")},
+            by="root",
+        )
+        assert (again.status, again.code) == (422, "enrolment.refused")
 
 
 async def test_one_root_twice_or_a_stranger_enrols_nobody(tmp_path: Path) -> None:
