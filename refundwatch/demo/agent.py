@@ -31,7 +31,10 @@ _COMMENT: Final = b"throwaway key of refundwatch demo"
 async def running_agent(path: Path, signer: KeySigner) -> AsyncIterator[None]:
     """Answer at a socket while the block runs."""
 
+    lines: set[asyncio.StreamWriter] = set()
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        lines.add(writer)
         with suppress(OSError, asyncio.IncompleteReadError):
             while True:
                 length = int.from_bytes(await reader.readexactly(4), "big")
@@ -40,6 +43,7 @@ async def running_agent(path: Path, signer: KeySigner) -> AsyncIterator[None]:
                 answer = _answer(signer, await reader.readexactly(length))
                 writer.write(string(answer))
                 await writer.drain()
+        lines.discard(writer)
         writer.close()
 
     server = await asyncio.start_unix_server(serve, path)
@@ -47,6 +51,9 @@ async def running_agent(path: Path, signer: KeySigner) -> AsyncIterator[None]:
         yield
     finally:
         server.close()
+        for line in lines:
+            line.close()
+        await server.wait_closed()
 
 
 def _answer(signer: KeySigner, question: bytes) -> bytes:
