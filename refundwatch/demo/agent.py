@@ -30,7 +30,6 @@ _COMMENT: Final = b"throwaway key of refundwatch demo"
 @asynccontextmanager
 async def running_agent(path: Path, signer: KeySigner) -> AsyncIterator[None]:
     """Answer at a socket while the block runs."""
-
     lines: set[asyncio.StreamWriter] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
