@@ -12,6 +12,7 @@ from daemon.routes import (
     config,
     customers,
     deliveries,
+    forecast,
     keys,
     operators,
     payments,
@@ -33,6 +34,7 @@ HANDLERS: dict[str, RouteHandler] = {
     **keys.HANDLERS,
     **config.HANDLERS,
     **proof.HANDLERS,
+    **forecast.HANDLERS,
 }
 
 __all__ = ["HANDLERS", "Answer", "Call", "RouteHandler"]

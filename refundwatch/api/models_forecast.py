@@ -71,7 +71,7 @@ class HistoryView(View):
 
     `requested` and `paid` are sums by day from `first` on, today's unfinished day
     left out. Lags are days from the request to the gateway's word that it was paid, to
-    an end without payment, and from the payment to its return; `open` is by age.
+    an end without payment, and from the payment to its return.
     """
 
     account: str
@@ -86,7 +86,7 @@ class HistoryView(View):
     paid_after: list[LagView]
     ended_after: list[LagView]
     returned_after: list[LagView]
-    open: list[LagView]
+    open_by_age: list[LagView]
 
 
 class HistoriesView(View):

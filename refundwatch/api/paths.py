@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from refundwatch.api import models as m
 from refundwatch.api import models_customers as mc
+from refundwatch.api import models_forecast as mf
 from refundwatch.api import models_keys as mk
 from refundwatch.api import models_operators as o
 from refundwatch.api import models_orders as mo
@@ -493,6 +494,18 @@ ROUTES: Final[tuple[Route, ...]] = (
         query=(
             _WINDOW,
             Parameter("by_currency", "boolean", "A row per currency."),
+        ),
+    ),
+    Route(
+        "forecast.history",
+        "GET",
+        "/forecast/history",
+        "Requests and payments by day: what forecasts are made from",
+        P.METRIC_READ,
+        mf.HistoriesView,
+        query=(
+            Parameter("days", "integer", "Days back from today.", 1, 1100),
+            Parameter("currency", "string", "Only this currency."),
         ),
     ),
     Route(

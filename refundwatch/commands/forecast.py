@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 STORE: Final = "store"
 _LIQUIDITY: Final = "refundwatch.commands.forecast_liquidity:show"
-_BACKTEST: Final = "refundwatch.commands.forecast_backtest:run_store"
+_BACKTEST: Final = "refundwatch.commands.forecast_liquidity:play_store"
 _FILE: Final = "refundwatch.commands.forecast_backtest"
 
 

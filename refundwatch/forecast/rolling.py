@@ -54,16 +54,6 @@ class Bands:
     sums: Floats
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """What was foretold after so many days, and by what choice."""
-
-    length: int
-    choice: Choice
-    paths: Floats
-    bands: Bands
-
-
 def _nominal() -> dict[int, Floats]:
     return {horizon: np.array(LEVELS) for horizon in HORIZONS}
 
@@ -110,6 +100,20 @@ class Levels:
         below = (actual[:, None] < bands).mean(axis=0)
         levels += pace * (np.array(LEVELS) - below)
         np.clip(levels, *_BOUNDS, out=levels)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What was foretold after so many days, and by what choice.
+
+    `levels` go on learning while a series is rolled along.
+    """
+
+    length: int
+    choice: Choice
+    paths: Floats
+    bands: Bands
+    levels: Levels
 
 
 def _read(ordered: Floats, levels: dict[int, Floats]) -> Floats:
@@ -169,7 +173,7 @@ def _foretell(  # noqa: PLR0917 - what an origin is made of
 ) -> Origin:
     fitted = fit(amounts[:origin], days.part(0, origin), choice)
     paths = draw(fitted, days.part(origin, origin + ahead))
-    return Origin(origin, choice, paths, levels.bands(paths))
+    return Origin(origin, choice, paths, levels.bands(paths), levels)
 
 
 def newest(

@@ -7,6 +7,7 @@ loads rows, calls a pure decision of `refundwatch.domain`, writes, and appends.
 """
 
 from refundwatch.store.contract.base import Command, Policy, Query, Sealer
+from refundwatch.store.contract.history import GetHistory, HistoryRow, Sum
 from refundwatch.store.contract.house import (
     AbandonAttempts,
     AccountSpec,
@@ -218,6 +219,7 @@ __all__ = [
     "ExpireApprovals",
     "GetConsistency",
     "GetDelivery",
+    "GetHistory",
     "GetInclusion",
     "GetInvoice",
     "GetNumbers",
@@ -230,6 +232,7 @@ __all__ = [
     "GetUptime",
     "GrowTree",
     "HashEntries",
+    "HistoryRow",
     "HoldUnsent",
     "InboxJob",
     "InvoiceRow",
@@ -308,6 +311,7 @@ __all__ = [
     "StoredKey",
     "StoredKeys",
     "StoredRequest",
+    "Sum",
     "TakeDueJobs",
     "ThreeNumbers",
     "ToBackfill",
