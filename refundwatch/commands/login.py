@@ -8,8 +8,11 @@ from __future__ import annotations
 import getpass
 from typing import TYPE_CHECKING
 
+from refundwatch.api.client import ApiClient
+from refundwatch.api.drafts import accepted_head
 from refundwatch.api.enrolling import build_login, login_namespace
-from refundwatch.api.models import MeView
+from refundwatch.api.heads import HeadKeeper
+from refundwatch.api.models import MeView, StatusView
 from refundwatch.api.models_operators import (
     AnswerBody,
     ChallengeBody,
@@ -28,10 +31,11 @@ from refundwatch.config.client_session import (
     session_path,
 )
 
+from refundwatch.config.paths import state_folder
+from refundwatch.errors import ApiProblem, LogRewritten
+
 if TYPE_CHECKING:
     from argparse import Namespace
-
-    from refundwatch.api.client import ApiClient
 
 
 def main(argv: list[str]) -> int:
@@ -81,6 +85,25 @@ async def log_in(client: ApiClient, arguments: Namespace) -> int:
     else:
         emit(f"{opened.person}, until {when_exactly(opened.expires_at)}")
         say(f"The session lies in {path}; `refundwatch logout` ends it.")
+    return await _compare_log(found.server, opened.token)
+
+
+async def _compare_log(server: str, token: str) -> int:
+    """Warn where the daemon's log is not that of which a head was kept here."""
+    async with ApiClient(server, token) as client:
+        status = await client.call("status", StatusView)
+        keeper = HeadKeeper(state_folder(), status.instance)
+        try:
+            await accepted_head(client, keeper)
+        except LogRewritten as error:
+            say(f"WARNING: {error.message}")
+            say(
+                "Decide nothing until somebody knows why: the database may be an old one."
+            )
+            return error.exit_code
+        except ApiProblem as problem:
+            # Reading the head takes a role; without one nothing is decided either.
+            say(f"The audit log was not compared: {problem.message}")
     return 0
 
 

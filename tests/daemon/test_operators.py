@@ -559,6 +559,11 @@ async def test_revoked_key_on_an_open_socket_is_closed_at_once(
         assert closing.data == aiohttp.WSCloseCode.POLICY_VIOLATION
     found = await it.daemon.call("GET", "/v1/me", token=it.tokens["ann"])
     assert found.status == 401
+    told = await it.daemon.audit()
+    assert [row["data"]["act"] for row in told if row["kind"] == "operators:changed"][
+        -1
+    ] == "revoke"
+    print([(row["kind"], row["actor"], row["data"]) for row in told][-6:])
 
 
 async def test_token_of_a_person_only_reads(staffed: Office) -> None:
@@ -651,6 +656,15 @@ async def test_edit_after_approval(staffed: Office) -> None:
     late = await it.decide(refund, "approve", "ben")
     assert (late.status, late.code) == (409, "refund.stale_revision")
     assert (await it.shown(refund))["approvals"] == 0
+    told = [row for row in await it.daemon.audit() if row["refund_id"] == refund["id"]]
+    assert [row["kind"] for row in told] == [
+        "refund:created",
+        "refund:approval:given",
+        "refund:edited",
+        "refund:decision:denied",
+    ]
+    assert told[-1]["actor"] == "person:ben"
+    assert told[-1]["data"]["reason"] == "stale_revision"
 
 
 async def test_edit_and_approval_at_once_have_one_winner(staffed: Office) -> None:

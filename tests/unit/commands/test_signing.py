@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from refundwatch.api import models as m
-from refundwatch.api.models_operators import HeadView
+from refundwatch.api.models_operators import ChallengeView, HeadView, SessionView
 from refundwatch.api.models_proof import ConsistencyView
 from refundwatch.domain.audit import salted_commitment
 from refundwatch.domain.decision import parse_statement, request_sha256
@@ -290,6 +290,31 @@ def test_log_that_grew_is_followed_by_its_proof(
     assert asked.query == {"from": "5", "to": "8"}
     kept = tmp_path / "state" / "refundwatch" / f"{INSTANCE}.head.json"
     assert json.loads(kept.read_text()) == {"size": 8, "root": head(8).root}
+
+
+def test_login_warns_of_a_log_that_was_rolled_back(
+    run: Callable[..., Ran], desk: FakeHub, agent: str, tmp_path: Path
+) -> None:
+    now = datetime.now(UTC)
+    asked = ChallengeView(
+        nonce="n" * 43,
+        instance=INSTANCE,
+        issued_at=now,
+        expires_at=now + timedelta(minutes=1),
+    )
+    desk.answer("login.challenge", asked)
+    opened = SessionView(token="rws_x", person="person:ann", expires_at=now)
+    desk.answer("login.answer", opened)
+    desk.answer("audit.head", head(8))
+    ran = run("login", "--as", "person:ann")
+    assert (ran.code, "WARNING" in ran.err) == (0, False), ran.err
+    assert desk.named("audit.head")[0].token == "rws_x"
+    desk.answer("audit.head", head(5))
+    ran = run("login", "--as", "person:ann")
+    assert ran.code == 4
+    assert "WARNING: The audit log of refundwatch.example does not continue" in ran.err
+    kept = tmp_path / "state" / "refundwatch" / f"{INSTANCE}.head.json"
+    assert json.loads(kept.read_text())["size"] == 8
 
 
 @pytest.mark.parametrize(("minutes", "word"), [(2, "behind"), (-2, "ahead of")])

@@ -93,6 +93,12 @@ def test_cosignature_of_a_known_witness_must_verify() -> None:
         read_checkpoint(note, REFERENCE["origin"], [witness], check_signature)
 
 
+def test_every_published_refusal_is_here() -> None:
+    assert (len(VECTORS["reject_note"]), len(VECTORS["reject_checkpoint"])) == (8, 3)
+    used = {"checkpoint_3", "checkpoint_5", "checkpoint_5_sshsig"}
+    assert {name for name in ENTRIES if name.startswith("checkpoint")} == used
+
+
 @pytest.mark.parametrize("name", sorted(VECTORS["reject_note"]))
 def test_published_bad_note_is_refused(name: str) -> None:
     with pytest.raises(CheckpointInvalid):

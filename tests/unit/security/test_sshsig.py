@@ -77,6 +77,18 @@ def refused(
     return caught.value.reason_code
 
 
+def test_every_published_vector_is_here() -> None:
+    assert (len(ACCEPT), len(REJECT)) == (8, 11)
+    assert {row["name"] for row in REJECT} == set(REASONS)
+    assert {parse_public_key(row["public"]).type for row in ACCEPT} == {
+        "ssh-ed25519",
+        "ecdsa-sha2-nistp256",
+        "ssh-rsa",
+        "sk-ssh-ed25519@openssh.com",
+        "sk-ecdsa-sha2-nistp256@openssh.com",
+    }
+
+
 @pytest.mark.parametrize("row", ACCEPT, ids=ids)
 def test_published_signature_is_accepted(row: dict[str, Any]) -> None:
     key = parse_public_key(row["public"])

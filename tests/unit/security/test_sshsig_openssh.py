@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from refundwatch.errors import SignatureRefused
+from refundwatch.errors import PublicKeyInvalid, SignatureRefused
 from refundwatch.security.sshsig import (
     parse_armored,
     parse_public_key,
@@ -80,6 +80,21 @@ def test_what_ssh_keygen_signs_is_accepted_here(
         )
     printed = ssh_keygen("-l", "-f", path.with_suffix(".pub")).stdout.decode()
     assert printed.split(" ")[1] == key.fingerprint
+
+
+def test_curve_that_is_not_on_the_list_is_refused(
+    made: Callable[[str, int], Path],
+) -> None:
+    """P-521 signs well; nobody needs it here, and a short list is read at a glance."""
+    path = made("ecdsa", 521)
+    ended = ssh_keygen("-Y", "sign", "-f", path, "-n", DECISION, message=MESSAGE)
+    assert parse_armored(ended.stdout).key.type == "ecdsa-sha2-nistp521"
+    key = parse_armored(ended.stdout).key
+    with pytest.raises(SignatureRefused) as refused:
+        verify(MESSAGE, ended.stdout, namespace=DECISION, key=key, demands=RSA_TOO)
+    assert refused.value.reason_code == "key_type"
+    with pytest.raises(PublicKeyInvalid):
+        parse_public_key(path.with_suffix(".pub").read_text("utf-8"))
 
 
 def test_what_is_signed_here_is_what_ssh_keygen_signs(tmp_path: Path) -> None:
