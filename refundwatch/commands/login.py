@@ -30,7 +30,6 @@ from refundwatch.config.client_session import (
     keep_session,
     session_path,
 )
-
 from refundwatch.config.paths import state_folder
 from refundwatch.errors import ApiProblem, LogRewritten
 
@@ -97,9 +96,7 @@ async def _compare_log(server: str, token: str) -> int:
             await accepted_head(client, keeper)
         except LogRewritten as error:
             say(f"WARNING: {error.message}")
-            say(
-                "Decide nothing until somebody knows why: the database may be an old one."
-            )
+            say("Decide nothing until somebody knows why: it may be an old database.")
             return error.exit_code
         except ApiProblem as problem:
             # Reading the head takes a role; without one nothing is decided either.

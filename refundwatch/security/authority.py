@@ -9,11 +9,13 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
+from refundwatch.errors import PublicKeyInvalid
 from refundwatch.security.sshsig import (
     Demands,
     PublicKey,
     namespace,
     parse_public_key,
+    refusal_of,
     verify,
 )
 
@@ -50,7 +52,13 @@ class SshAuthority:
         Raises:
             PublicKeyInvalid: it is no public key that can sign here.
         """
-        return _key(key_line).fingerprint
+        key = _key(key_line)
+        if refusal_of(key, self._demands) is not None:
+            raise PublicKeyInvalid(
+                f"A key of this kind or size ({key.type}) signs nothing here: enrol "
+                "ed25519, or ecdsa on P-256 or P-384."
+            )
+        return key.fingerprint
 
 
 @lru_cache(maxsize=_MOST_KEYS)

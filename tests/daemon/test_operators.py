@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from refundwatch.api.paths import PREFIX, ROUTES
 from refundwatch.domain.decision import Decision, Proof, Verdict
@@ -21,7 +23,12 @@ from refundwatch.domain.merkle import EMPTY_ROOT
 from refundwatch.domain.policy import Role
 from refundwatch.domain.proofs import verify_consistency
 from refundwatch.errors import ConfigError
-from refundwatch.security.sshsig import namespace, public_key_of, sign
+from refundwatch.security.sshsig import (
+    namespace,
+    parse_public_key,
+    public_key_of,
+    sign,
+)
 from tests.daemon.furnishing import config_text
 from tests.daemon.living import Living, ShiftedClock, give_token, living, until
 from tests.signing import nonce
@@ -559,11 +566,34 @@ async def test_revoked_key_on_an_open_socket_is_closed_at_once(
         assert closing.data == aiohttp.WSCloseCode.POLICY_VIOLATION
     found = await it.daemon.call("GET", "/v1/me", token=it.tokens["ann"])
     assert found.status == 401
+    # Its owner, and whoever has it, comes back by no new session either.
+    asked = await it.challenge("ann", fingerprint("ann"))
+    assert (await it.answer("ann", "ann", asked.body)).status == 401
     told = await it.daemon.audit()
-    assert [row["data"]["act"] for row in told if row["kind"] == "operators:changed"][
-        -1
-    ] == "revoke"
-    print([(row["kind"], row["actor"], row["data"]) for row in told][-6:])
+    changed = [row for row in told if row["kind"] == "operators:changed"][-1]["data"]
+    assert (changed["act"], changed["key"]) == ("revoke", fingerprint("ann"))
+    assert (told[-1]["kind"], told[-1]["data"]["reason"]) == (
+        "login:refused",
+        "key_unknown",
+    )
+
+
+async def test_key_that_could_never_sign_is_not_enrolled(tmp_path: Path) -> None:
+    wide = ec.generate_private_key(ec.SECP521R1())
+    public = wide.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    key = parse_public_key(public.decode())
+    async with office(tmp_path) as it:
+        answer = await it.say(
+            Act.ENROL,
+            "ann",
+            "root",
+            key=key.fingerprint,
+            public_key=key.line,
+            roles=frozenset({Role.APPROVER}),
+        )
+        assert (answer.status, answer.body["field"]) == (422, "public_key"), answer
+        assert "signs nothing here" in answer.body["detail"]
+        assert it.daemon.rows("enrolment") == []
 
 
 async def test_token_of_a_person_only_reads(staffed: Office) -> None:

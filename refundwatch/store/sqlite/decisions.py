@@ -31,7 +31,7 @@ from refundwatch.errors import (
     StateConflict,
     TextInvalid,
 )
-from refundwatch.store.contract import Decided, DecideRefund
+from refundwatch.store.contract import AuditNote, Decided, DecideRefund
 from refundwatch.store.sql import named_queries
 from refundwatch.store.sqlite.approvals import (
     approvals_missing,
@@ -39,7 +39,7 @@ from refundwatch.store.sqlite.approvals import (
     approvers,
     creators_and_editors,
 )
-from refundwatch.store.sqlite.denial import denied
+from refundwatch.store.sqlite.denial import NotedStale, denied
 from refundwatch.store.sqlite.proving import flaw
 from refundwatch.store.sqlite.registry import unit
 from refundwatch.store.sqlite.resolutions import resolve, same_word
@@ -153,10 +153,26 @@ def _must_be_shown(case: Case) -> None:
         )
     shown = command.request_sha256 in {None, content_sha256(refund)}
     if command.revision != refund.revision or not shown:
-        raise StaleRevision(
+        sentence = (
             f"Refund {refund.id} has revision {refund.revision} now; what was shown "
-            f"was revision {command.revision} or other content.",
-            field="revision",
+            f"was revision {command.revision} or other content."
+        )
+        if command.decision is not Verdict.APPROVE:
+            raise StaleRevision(sentence, field="revision")
+        # A yes to other content may be a race, and may be an attempt: it is kept.
+        raise NotedStale(
+            sentence,
+            AuditNote(
+                at=command.at,
+                kind="refund:decision:denied",
+                actor=case.actor,
+                data={
+                    "action": command.decision.value,
+                    "reason": "stale_revision",
+                    "revision": command.revision,
+                },
+                refund_id=refund.id,
+            ),
         )
 
 

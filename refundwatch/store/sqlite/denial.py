@@ -8,13 +8,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from refundwatch.errors import DecisionDenied
+from refundwatch.errors import DecisionDenied, StaleRevision
 from refundwatch.store.contract import AuditNote
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from refundwatch.domain.policy import Denial
+
+
+class NotedStale(StaleRevision):
+    """A decision about what is there no more, with the note that records it."""
+
+    def __init__(self, message: str, note: AuditNote) -> None:
+        """Keep the sentence for people and the note for the log."""
+        super().__init__(message, field="revision")
+        self.note = note
 
 
 class NotedDenial(DecisionDenied):

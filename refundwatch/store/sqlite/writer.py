@@ -17,7 +17,7 @@ from refundwatch.errors import StoreBusy, StoreFailed, StoreFull
 from refundwatch.store.contract import Committed
 from refundwatch.store.sql import named_queries
 from refundwatch.store.sqlite.connection import move_log
-from refundwatch.store.sqlite.denial import NotedDenial
+from refundwatch.store.sqlite.denial import NotedDenial, NotedStale
 from refundwatch.store.sqlite.faults import named_fault
 from refundwatch.store.sqlite.journal import Journal
 from refundwatch.store.sqlite.people import People
@@ -181,7 +181,9 @@ class Writer:
 
     def _single(self, command: Command[Any], brought: _Brought) -> Outcome:
         tx, outcome = self._unit(command)
-        if isinstance(outcome, Failed) and isinstance(outcome.error, NotedDenial):
+        if isinstance(outcome, Failed) and isinstance(
+            outcome.error, NotedDenial | NotedStale
+        ):
             self._unit(outcome.error.note)
         if isinstance(outcome, Done) and not tx.discarded:
             brought.add(tx)

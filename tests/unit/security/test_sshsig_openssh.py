@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from refundwatch.errors import PublicKeyInvalid, SignatureRefused
+from refundwatch.security.authority import SshAuthority
 from refundwatch.security.sshsig import (
     parse_armored,
     parse_public_key,
@@ -93,8 +94,8 @@ def test_curve_that_is_not_on_the_list_is_refused(
     with pytest.raises(SignatureRefused) as refused:
         verify(MESSAGE, ended.stdout, namespace=DECISION, key=key, demands=RSA_TOO)
     assert refused.value.reason_code == "key_type"
-    with pytest.raises(PublicKeyInvalid):
-        parse_public_key(path.with_suffix(".pub").read_text("utf-8"))
+    with pytest.raises(PublicKeyInvalid, match="signs nothing here"):
+        SshAuthority("refundwatch.example", rsa=True).fingerprint(key.line)
 
 
 def test_what_is_signed_here_is_what_ssh_keygen_signs(tmp_path: Path) -> None:
