@@ -54,6 +54,7 @@ def payment(row: c.PaymentRow) -> m.PaymentView:
             "external": of(row.external_minor),
             "refundable": of(row.refundable_minor),
             "frozen": row.frozen,
+            "frozen_at": row.frozen_at,
             "knowledge": row.knowledge,
             "captured_at": row.captured_at,
             "created_at": row.created_at,

@@ -32,6 +32,7 @@ from refundwatch.store.sqlite.statements import content_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from refundwatch.domain.policy import Principal
     from refundwatch.domain.refund import Refund
@@ -160,7 +161,12 @@ def signed(
     )
 
 
-def order_of(command: SetCircuit | UnfreezePayment, instance: str, was: str) -> Order:
+def order_of(
+    command: SetCircuit | UnfreezePayment,
+    instance: str,
+    was: str = "",
+    since: datetime | None = None,
+) -> Order:
     """What the person orders: exactly what the command asks for."""
     if isinstance(command, SetCircuit):
         part, lasts = command.part.value, command.lasts
@@ -170,7 +176,7 @@ def order_of(command: SetCircuit | UnfreezePayment, instance: str, was: str) -> 
         detail = trip_detail(part, seconds) if command.opens else close_detail(part)
     else:
         act, subject = OrderAct.UNFREEZE, command.payment_id
-        detail = unfreeze_detail(was)
+        detail = unfreeze_detail(was, since)
     text = command.reason_text
     return Order(
         actor=command.principal.id,
@@ -196,6 +202,9 @@ def signing(said: Order, *, purpose: str = "decision") -> Signing:
     return Signing("policy-1", SignedText(message, made), salt)
 
 
-def ordered(command: C, *, instance: str, was: str = "dispute") -> C:
+def ordered(
+    command: C, *, instance: str, was: str = "dispute", since: datetime | None = None
+) -> C:
     """The command with its person's paper signature."""
-    return replace(command, signing=signing(order_of(command, instance, was)))
+    said = order_of(command, instance, was, since)
+    return replace(command, signing=signing(said))

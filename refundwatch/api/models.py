@@ -210,6 +210,7 @@ class PaymentView(View):
     external: AmountView
     refundable: AmountView
     frozen: str | None
+    frozen_at: datetime | None
     knowledge: Literal["unread", "read", "declared"]
     captured_at: datetime | None
     created_at: datetime

@@ -100,7 +100,7 @@ def unfreeze_order(view: PaymentView, body: UnfreezeBody) -> AskedOrder:
     """
     if view.frozen is None:
         raise PaymentConflict(f"Payment {view.id} is not frozen.")
-    detail = unfreeze_detail(view.frozen)
+    detail = unfreeze_detail(view.frozen, view.frozen_at)
     return AskedOrder(OrderAct.UNFREEZE, view.id, detail, body)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -145,6 +146,14 @@ def close_detail(part: str) -> dict[str, str]:
     return {"part": part}
 
 
-def unfreeze_detail(was: str) -> dict[str, str]:
-    """Give what is lifted: a freeze for another reason is another freeze."""
-    return {"was": was}
+def unfreeze_detail(was: str, since: datetime | None) -> dict[str, str]:
+    """Give what is lifted: a freeze for another reason, or a later one, is another.
+
+    `since` None stands for a freeze whose begin was not written down.
+    """
+    begin = (
+        "unknown"
+        if since is None
+        else since.astimezone(UTC).isoformat(timespec="microseconds")
+    )
+    return {"was": was, "since": begin}

@@ -172,6 +172,7 @@ def payment_from_row(row: Row, shares: Iterable[Row]) -> PaymentRow:
         reserved_minor=row["reserved_minor"],
         external_minor=row["external_minor"],
         frozen=row["frozen"],
+        frozen_at=optional_moment(row["frozen_at"]),
         knowledge=row["knowledge"],
         captured_at=optional_moment(row["captured_at"]),
         created_at=moment(row["created_at"]),

@@ -13,12 +13,14 @@ from refundwatch.domain.order import OrderAct, parse_order
 from refundwatch.domain.policy import Principal, Role
 from refundwatch.errors import DecisionDenied, StatementInvalid
 from refundwatch.store.contract import SetCircuit, Signing, UnfreezePayment
+from refundwatch.store.rows import micros
 from tests.making import INSTANCE, OLA, START, make_payment
 from tests.signing import introduce, order_of, ordered, signing
 from tests.store.looking import dump, entries, rows, value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from refundwatch.domain.order import Order
     from refundwatch.store.sqlite.store import InlineStore
@@ -134,13 +136,40 @@ async def test_another_freeze_than_the_one_shown_is_not_lifted(
     store: InlineStore,
 ) -> None:
     payment = await make_payment(store)
-    store._connection.execute("UPDATE payment SET frozen = 'dispute'")
+    freeze(store, START)
     command = UnfreezePayment(START, OLA, payment, "checked", None)
-    other = ordered(command, instance=INSTANCE, was="amount_mismatch")
+    other = ordered(command, instance=INSTANCE, was="amount_mismatch", since=START)
     await refused(store, other, "statement_differs")
-    await store.execute(ordered(command, instance=INSTANCE, was="dispute"))
+    await store.execute(ordered(command, instance=INSTANCE, since=START))
     assert value(store, "SELECT frozen FROM payment") is None
     assert value(store, "SELECT subject FROM signed_order") == payment
+
+
+async def test_later_freeze_for_the_same_reason_is_not_lifted_by_the_order_before(
+    store: InlineStore,
+) -> None:
+    payment = await make_payment(store)
+    freeze(store, START)
+    late = ordered(
+        UnfreezePayment(START, OLA, payment, "checked", None),
+        instance=INSTANCE,
+        since=START,
+    )
+    freeze(store, START + timedelta(seconds=1))
+    await refused(store, late, "statement_differs")
+    assert value(store, "SELECT frozen FROM payment") == "dispute"
+
+
+async def test_words_that_nobody_signed(store: InlineStore) -> None:
+    signed = replace(TRIP, reason_text=None)
+    command = replace(ordered(signed, instance=INSTANCE), reason_text="they called")
+    await refused(store, command, "statement_differs")
+
+
+def freeze(store: InlineStore, at: datetime) -> None:
+    store._connection.execute(
+        "UPDATE payment SET frozen = 'dispute', frozen_at = ?", (micros(at),)
+    )
 
 
 async def test_bytes_that_are_no_order_change_nothing(store: InlineStore) -> None:

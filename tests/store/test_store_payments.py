@@ -20,6 +20,7 @@ from refundwatch.store.contract import (
     PutPayments,
     UnfreezePayment,
 )
+from refundwatch.store.rows import moment
 from refundwatch.store.sqlite.sealing import open_text
 from tests.making import (
     INSTANCE,
@@ -232,11 +233,11 @@ async def test_a_bad_invoice_keeps_all_out(
 def unfreeze(payment: str, **fields: Any) -> UnfreezePayment:
     fields.setdefault("principal", OLA)
     fields.setdefault("reason_text", None)
-    was = fields.pop("was", "dispute")
+    freeze = {name: fields.pop(name) for name in ("was", "since") if name in fields}
     command = UnfreezePayment(
         at=after(5), payment_id=payment, reason_code="checked", **fields
     )
-    return ordered(command, instance=INSTANCE, was=was)
+    return ordered(command, instance=INSTANCE, **freeze)
 
 
 async def test_a_freeze_is_lifted_with_a_sealed_reason(store: InlineStore) -> None:
@@ -244,10 +245,13 @@ async def test_a_freeze_is_lifted_with_a_sealed_reason(store: InlineStore) -> No
     refund = await drive(store, await make_refund(store, payment), claimed())
     await drive(store, refund, word(Word.SUCCEEDED, amount_minor=999))
     assert value(store, "SELECT frozen FROM payment") == "amount_mismatch"
+    frozen_at = moment(value(store, "SELECT frozen_at FROM payment"))
     length = size(store)
 
     await store.execute(
-        unfreeze(payment, reason_text="Asked Ada", was="amount_mismatch")
+        unfreeze(
+            payment, reason_text="Asked Ada", was="amount_mismatch", since=frozen_at
+        )
     )
 
     assert value(store, "SELECT frozen FROM payment") is None

@@ -27,7 +27,7 @@ from refundwatch.store.contract import (
     RaiseDoubtAlarms,
     UnfreezePayment,
 )
-from refundwatch.store.rows import refund_from_row
+from refundwatch.store.rows import optional_moment, refund_from_row
 from tests.making import (
     ANN,
     BEN,
@@ -44,7 +44,7 @@ from tests.making import (
 )
 from tests.signing import ordered
 from tests.store.driving import Drive, word
-from tests.store.looking import broken_sums, entries, rows, size, value, verified
+from tests.store.looking import broken_sums, entries, rows, size, verified
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -169,9 +169,14 @@ async def _act(
 def _signed(store: InlineStore, command: Command[Any]) -> Command[Any]:
     if not isinstance(command, UnfreezePayment):
         return command
-    frozen = "SELECT frozen FROM payment WHERE id = ?"
-    was = value(store, frozen, command.payment_id)
-    return ordered(command, instance=INSTANCE, was=was or "none")
+    frozen = "SELECT frozen, frozen_at FROM payment WHERE id = ?"
+    (row,) = rows(store, frozen, command.payment_id)
+    return ordered(
+        command,
+        instance=INSTANCE,
+        was=row["frozen"] or "none",
+        since=optional_moment(row["frozen_at"]),
+    )
 
 
 def _may_claim(store: InlineStore, refund: Refund) -> bool:

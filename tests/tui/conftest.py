@@ -11,12 +11,14 @@ from textual.widgets import Input
 
 import tui.app
 import tui.feed
+from tests.ssh_agents import load_key, make_key, running_agent
 from tests.tui.hub import START, Hub, refund
 from tui.app import Dashboard
 from tui.screens.dialog import Dialog
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
+    from pathlib import Path
 
     from textual.pilot import Pilot
 
@@ -44,6 +46,22 @@ def noon(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(tui.app, "_now", now)
     monkeypatch.setattr(tui.feed, "_now", now)
+
+
+@pytest.fixture(scope="module")
+def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make an SSH key without a passphrase."""
+    return make_key(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture
+def agent(key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Run an ssh-agent that holds the key; give its socket."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    with running_agent() as path:
+        load_key(path, key)
+        monkeypatch.setenv("SSH_AUTH_SOCK", path)
+        yield path
 
 
 @pytest.fixture

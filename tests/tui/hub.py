@@ -12,6 +12,7 @@ from aiohttp import WSCloseCode, web
 
 from refundwatch.api import models as m
 from refundwatch.api.models_operators import HeadView
+from refundwatch.domain.decision import request_sha256
 
 START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 WORDS = {
@@ -84,6 +85,21 @@ def refund(
     return m.RefundView.model_validate({**values, **changes})
 
 
+def honest(it: m.RefundView) -> m.RefundView:
+    """A refund whose digest is that of what it shows."""
+    digest = request_sha256(
+        refund_id=it.id,
+        revision=it.revision,
+        account=it.account,
+        payment_id=it.payment_id,
+        amount_minor=it.amount.minor,
+        currency=it.amount.currency,
+        exponent=it.amount.exponent,
+        reason_code=it.reason_code,
+    )
+    return it.model_copy(update={"request_sha256": digest})
+
+
 def payment(it: m.RefundView) -> m.PaymentView:
     captured = it.amount.model_copy(update={"minor": 50_000})
     nothing = it.amount.model_copy(update={"minor": 0})
@@ -98,6 +114,7 @@ def payment(it: m.RefundView) -> m.PaymentView:
         external=nothing,
         refundable=captured.model_copy(update={"minor": 50_000 - it.amount.minor}),
         frozen=it.frozen,
+        frozen_at=None if it.frozen is None else START,
         knowledge="read",
         captured_at=START - timedelta(days=3),
         created_at=START - timedelta(days=3),

@@ -9,35 +9,19 @@ import pytest
 from refundwatch.domain.audit import salted_commitment
 from refundwatch.domain.order import parse_order
 from refundwatch.security.sshsig import namespace, parse_public_key, verify
-from tests.ssh_agents import load_key, make_key, running_agent
 from tests.tui.conftest import LARGE, SMALL, opened
-from tests.tui.hub import PERMISSIONS, Hub, refund
-from tests.tui.test_signing import honest
+from tests.tui.hub import PERMISSIONS, START, Hub, honest, refund
 from tui.screens.base import HubScreen
 from tui.screens.order import CircuitForm, OrderScreen, UnfreezeForm
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from refundwatch.domain.order import Order
     from tests.tui.conftest import Desk
 
 MAY = [*PERMISSIONS, "connection:control", "refund:release"]
-
-
-@pytest.fixture(scope="module")
-def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_key(tmp_path_factory.mktemp("keys"))
-
-
-@pytest.fixture
-def agent(key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    with running_agent() as path:
-        load_key(path, key)
-        monkeypatch.setenv("SSH_AUTH_SOCK", path)
-        yield path
 
 
 @pytest.fixture
@@ -127,7 +111,10 @@ async def test_freeze_that_is_shown_is_lifted(hub: Hub, agent: str, key: Path) -
         await desk.sees("py_00000001 is frozen no more.")
     said = order(hub, key)
     assert (said.act, said.subject) == ("payment.unfreeze", "py_00000001")
-    assert said.detail == {"was": "dispute"}
+    assert said.detail == {
+        "was": "dispute",
+        "since": START.isoformat(timespec="microseconds"),
+    }
     assert said.reason_commitment is None
 
 

@@ -10,11 +10,11 @@ import pytest
 
 from refundwatch.api.models_operators import HeadView
 from refundwatch.config import SigningConfig
-from refundwatch.domain.decision import parse_statement, request_sha256
+from refundwatch.domain.decision import parse_statement
 from refundwatch.security.sshsig import namespace, parse_public_key, verify
-from tests.ssh_agents import load_key, make_key, running_agent
+from tests.ssh_agents import load_key
 from tests.tui.conftest import LARGE, SMALL, opened
-from tests.tui.hub import Hub, refund
+from tests.tui.hub import Hub, honest, refund
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.dialog import Dialog
 
@@ -22,37 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-    from refundwatch.api.models import RefundView
     from tests.tui.conftest import Desk
-
-
-def honest(it: RefundView) -> RefundView:
-    """A refund whose digest is that of what it shows."""
-    digest = request_sha256(
-        refund_id=it.id,
-        revision=it.revision,
-        account=it.account,
-        payment_id=it.payment_id,
-        amount_minor=it.amount.minor,
-        currency=it.amount.currency,
-        exponent=it.amount.exponent,
-        reason_code=it.reason_code,
-    )
-    return it.model_copy(update={"request_sha256": digest})
-
-
-@pytest.fixture(scope="module")
-def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_key(tmp_path_factory.mktemp("keys"))
-
-
-@pytest.fixture
-def socket(key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    with running_agent() as path:
-        load_key(path, key)
-        monkeypatch.setenv("SSH_AUTH_SOCK", path)
-        yield path
 
 
 @pytest.fixture
@@ -72,7 +42,7 @@ async def asked(desk: Desk) -> None:
 
 @pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "140x45"])
 async def test_yes_signs_what_is_shown_with_the_key_that_is_shown(
-    hub: Hub, socket: str, key: Path, size: tuple[int, int]
+    hub: Hub, agent: str, key: Path, size: tuple[int, int]
 ) -> None:
     public = parse_public_key(key.with_suffix(".pub").read_text("utf-8"))
     async with opened(hub, size) as desk:
@@ -105,26 +75,26 @@ async def test_yes_signs_what_is_shown_with_the_key_that_is_shown(
 
 
 async def test_agent_that_refuses_is_shown_in_place_and_nothing_is_sent(
-    hub: Hub, socket: str, key: Path
+    hub: Hub, agent: str, key: Path
 ) -> None:
     async with opened(hub) as desk:
         await asked(desk)
         await desk.sees("by agent")
-        forget(socket)
+        forget(agent)
         await desk.press("tab", "enter")
         await desk.sees("does not hold", "any more")
         assert isinstance(desk.app.screen, ConfirmScreen)
         assert hub.bodies == []
-        load_key(socket, key)
+        load_key(agent, key)
         # The focus went back to No meanwhile.
         await desk.press("tab", "enter")
         await desk.until(lambda: hub.bodies, "sent once the key is back")
 
 
-def forget(socket: str) -> None:
+def forget(agent: str) -> None:
     subprocess.run(
         ["ssh-add", "-q", "-D"],
-        env={"SSH_AUTH_SOCK": socket, "PATH": "/usr/bin:/bin"},
+        env={"SSH_AUTH_SOCK": agent, "PATH": "/usr/bin:/bin"},
         check=True,
         capture_output=True,
     )
@@ -157,7 +127,7 @@ async def test_daemon_that_asks_no_signature_gets_none_and_that_is_shown(
 
 
 async def test_content_that_is_not_that_of_its_digest_cannot_be_confirmed(
-    hub: Hub, socket: str
+    hub: Hub, agent: str
 ) -> None:
     it = hub.refunds[-1]
     lie = it.amount.model_copy(update={"minor": 1})
@@ -169,7 +139,7 @@ async def test_content_that_is_not_that_of_its_digest_cannot_be_confirmed(
 
 
 async def test_warning_at_80x24_leaves_the_buttons_in_sight(
-    hub: Hub, socket: str
+    hub: Hub, agent: str
 ) -> None:
     it = hub.refunds[-1]
     async with opened(hub, SMALL) as desk:
@@ -183,7 +153,7 @@ async def test_warning_at_80x24_leaves_the_buttons_in_sight(
 
 
 async def test_log_that_was_rewritten_stops_every_yes(
-    hub: Hub, socket: str, tmp_path: Path
+    hub: Hub, agent: str, tmp_path: Path
 ) -> None:
     async with opened(hub) as desk:
         await asked(desk)

@@ -42,6 +42,7 @@ class PaymentRow:
     reserved_minor: int
     external_minor: int
     frozen: str | None
+    frozen_at: datetime | None
     knowledge: str
     captured_at: datetime | None
     created_at: datetime

@@ -101,6 +101,9 @@ def _accepted(tx: Transaction, asked: Ordered) -> tuple[bytes, str, Order]:
     said = parse_order(signed.statement)
     if said.policy_version != signing.policy_version:
         raise no("policy_stale")
+    if asked.reason_text is not None and signing.reason_salt is None:
+        # Without its salt no statement commits to these words.
+        raise no("statement_differs")
     wanted = Order(
         actor=person,
         act=asked.act,

@@ -22,7 +22,7 @@ from refundwatch.errors import (
     TextInvalid,
 )
 from refundwatch.store.contract import PutInvoices, PutPayments, UnfreezePayment
-from refundwatch.store.rows import micros, optional_micros
+from refundwatch.store.rows import micros, optional_micros, optional_moment
 from refundwatch.store.sql import named_queries
 from refundwatch.store.sqlite import alarms
 from refundwatch.store.sqlite.bulk import put_all
@@ -307,7 +307,7 @@ def _unfreeze(tx: Transaction, command: UnfreezePayment) -> None:
             principal=principal,
             act=OrderAct.UNFREEZE,
             subject=payment,
-            detail=unfreeze_detail(row["frozen"]),
+            detail=unfreeze_detail(row["frozen"], optional_moment(row["frozen_at"])),
             reason_code=command.reason_code,
             reason_text=command.reason_text,
             signing=command.signing,

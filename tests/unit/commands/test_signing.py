@@ -30,7 +30,7 @@ from refundwatch.security.sshsig import (
     verify,
 )
 from tests.ssh_agents import load_key, make_key, running_agent
-from tests.unit.commands.views import connection, detail, refund
+from tests.unit.commands.views import AT, connection, detail, refund
 from tests.unit.security.sshsig_making import PRIVATE
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ def test_circuit_is_tripped_by_a_signed_order(
 def test_freeze_that_is_shown_is_lifted_by_a_signed_order(
     run: Callable[..., Ran], desk: FakeHub, agent: str, key: Path
 ) -> None:
-    frozen = detail().payment.model_copy(update={"frozen": "dispute"})
+    frozen = detail().payment.model_copy(update={"frozen": "dispute", "frozen_at": AT})
     desk.answer("payments.show", frozen)
     desk.answer("payments.unfreeze", frozen.model_copy(update={"frozen": None}))
     flags = ("--reason-code", "checked")
@@ -224,7 +224,10 @@ def test_freeze_that_is_shown_is_lifted_by_a_signed_order(
         frozen.id,
         None,
     )
-    assert said.detail == {"was": "dispute"}
+    assert said.detail == {
+        "was": "dispute",
+        "since": AT.isoformat(timespec="microseconds"),
+    }
     assert "frozen: dispute" in ran.err
     desk.answer("payments.show", frozen.model_copy(update={"frozen": None}))
     ran = run("payments", "unfreeze", frozen.id, *flags, "--yes")

@@ -83,6 +83,7 @@ def payment() -> m.PaymentView:
         external=gbp(0),
         refundable=gbp(12662),
         frozen=None,
+        frozen_at=None,
         knowledge="read",
         captured_at=AT,
         created_at=AT,

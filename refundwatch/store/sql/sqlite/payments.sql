@@ -38,7 +38,8 @@ UPDATE invoice SET amount_minor = amount_minor + ? WHERE number = ?
 UPDATE invoice SET amount_minor = ?, issued_at = ?, implied = 0 WHERE number = ?
 
 -- name: frozen
-SELECT frozen, captured_minor, reserved_minor, refunded_minor FROM payment WHERE id = ?
+SELECT frozen, frozen_at, captured_minor, reserved_minor, refunded_minor
+FROM payment WHERE id = ?
 
 -- name: unfreeze
 UPDATE payment SET frozen = NULL, frozen_at = NULL WHERE id = ?
