@@ -58,7 +58,12 @@ def compare(refunds: Sequence[RefundView], executions: Sequence[Execution]) -> B
     for refund in refunds:
         if refund.state in PAID and refund.merchant_reference not in executed:
             balance.unpaid_claims += 1
-            balance.failures.append(f"{refund.id} is {refund.state}, never executed")
+            why = (
+                "but its gateway took it back and nobody told us"
+                if refund.merchant_reference in by_reference
+                else "never executed"
+            )
+            balance.failures.append(f"{refund.id} is {refund.state}, {why}")
     _sum_payments(balance, refunds, executions)
     _thresholds(balance, refunds, executed)
     return balance
